@@ -1,0 +1,111 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// Levels (docs/architecture.md, scripts/check-layers): a target imports only targets of a lower level.
+
+let checked: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// For targets that prove by the compiler that they touch no raw memory.
+let memorySafe: [SwiftSetting] = checked + [.strictMemorySafety()]
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+
+let sources: [Target] = [
+    // Level 0
+    .target(name: "CSystemShims"),
+    .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+    .target(name: "NativeThreads", dependencies: ["CSystemShims"], swiftSettings: checked),
+    .target(name: "MessagePack", swiftSettings: checked),
+    .target(name: "KVModel", swiftSettings: checked),
+    // Level 1
+    .target(name: "CacheProtocol", dependencies: ["MessagePack", "KVModel"], swiftSettings: memorySafe),
+    .target(name: "Telemetry", dependencies: ["CSystemShims", logging, metrics], swiftSettings: checked),
+    .target(name: "L1Cache", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
+    .target(
+        name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
+    .target(
+        name: "ZMQTransport", dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"],
+        swiftSettings: checked),
+    // Level 2
+    .target(
+        name: "CacheEngine", dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        swiftSettings: memorySafe),
+    // Level 3
+    .target(
+        name: "CacheService", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", logging],
+        swiftSettings: memorySafe),
+    .target(
+        name: "AdminHTTP", dependencies: ["CacheEngine", "KVModel", "Telemetry", hummingbird, logging],
+        swiftSettings: checked),
+    // Level 4
+    .target(
+        name: "EngineKit",
+        dependencies: ["CacheEngine", "CacheService", "KVModel", "L1Cache", "DeviceTransfer", "Telemetry", logging],
+        swiftSettings: memorySafe),
+    // Level 5
+    .target(
+        name: "ServerKit", dependencies: ["EngineKit", "CacheService", "AdminHTTP", "ZMQTransport", "Telemetry", logging],
+        swiftSettings: checked),
+    // Level 6
+    .executableTarget(
+        name: "lmcache", dependencies: ["ServerKit", "ZMQTransport", "CacheProtocol", arguments],
+        swiftSettings: checked),
+]
+
+let tests: [Target] = [
+    .testTarget(name: "NativeThreadsTests", dependencies: ["NativeThreads"], path: "Tests/Unit/NativeThreadsTests"),
+    .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], path: "Tests/Unit/MessagePackTests"),
+    .testTarget(name: "KVModelTests", dependencies: ["KVModel"], path: "Tests/Unit/KVModelTests"),
+    .testTarget(
+        name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
+        path: "Tests/Unit/CacheProtocolTests"),
+    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
+    .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
+    .testTarget(
+        name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
+        path: "Tests/Unit/DeviceTransferTests"),
+    .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
+]
+
+// TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
+func selected(_ all: [Target]) -> [Target] {
+    guard let only = Context.environment["LMCACHE_ONLY"], !only.isEmpty else { return all }
+    var names = Set(only.split(separator: ",").map(String.init))
+    func locals(_ target: Target) -> [String] {
+        target.dependencies.compactMap {
+            if case .byNameItem(let name, _) = $0 { return name }
+            return nil
+        }
+    }
+    for target in all where target.type == .test && target.name.hasSuffix("Tests") {
+        if names.contains(String(target.name.dropLast(5))) { names.insert(target.name) }
+    }
+    var before = 0
+    while before != names.count {
+        before = names.count
+        for target in all where names.contains(target.name) { names.formUnion(locals(target)) }
+    }
+    return all.filter { names.contains($0.name) }
+}
+
+let package = Package(
+    name: "lmcache",
+    products: Context.environment["LMCACHE_ONLY"] == nil ? [.executable(name: "lmcache", targets: ["lmcache"])] : [],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+    ],
+    targets: selected(sources + tests)
+)

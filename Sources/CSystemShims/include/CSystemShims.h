@@ -1,0 +1,41 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+//
+// Linux calls and constants that Swift's Glibc module does not show. Thin: no logic lives here.
+#ifndef LMCACHE_CSYSTEMSHIMS_H
+#define LMCACHE_CSYSTEMSHIMS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/// eventfd(2), non-blocking and close-on-exec. Returns the descriptor, or -1 with errno set.
+int lmc_eventfd_create(void);
+/// Adds one to an eventfd. Returns 0, or -1 with errno set.
+int lmc_eventfd_signal(int fd);
+/// Resets an eventfd to zero. Returns 0 also when it was zero already, or -1 with errno set.
+int lmc_eventfd_drain(int fd);
+
+/// memfd_create(2), close-on-exec. Returns the descriptor, or -1 with errno set.
+int lmc_memfd_create(const char *name);
+
+/// Allocates the file's pages for [offset, offset + length) so that touching them cannot raise SIGBUS.
+/// Returns 0, or -1 with errno set (ENOSPC when the file system is full).
+int lmc_file_allocate(int fd, off_t offset, off_t length);
+
+/// madvise(2) MADV_POPULATE_WRITE: maps pages ahead of use. Returns 0, or -1 with errno set (EINVAL before Linux 5.14).
+int lmc_populate_write(void *address, size_t length);
+
+/// Names the calling thread (15 characters at most are kept).
+void lmc_thread_set_name(const char *name);
+/// Kernel thread id of the caller.
+pid_t lmc_thread_id(void);
+/// setpriority(2) for one thread: a lower value runs sooner. Returns 0, or -1 with errno set.
+int lmc_thread_set_nice(pid_t thread, int nice_value);
+
+/// Copies with non-temporal stores where the processor has AVX2, else with memcpy. The areas must not overlap.
+void lmc_copy_streaming(void *restrict destination, const void *restrict source, size_t length);
+
+/// Writes to standard error with one write(2) for each call; a short write or an error is ignored.
+void lmc_write_standard_error(const char *bytes, size_t length);
+
+#endif

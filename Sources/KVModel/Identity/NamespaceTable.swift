@@ -1,0 +1,38 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+/// Interns (model name, cache salt) pairs, so that keys and hot paths carry a number instead of two strings.
+///
+/// Grows by one entry a pair and never shrinks; `limit` bounds what hostile salts can occupy.
+package struct NamespaceTable: Sendable {
+    /// Most pairs that are ever named.
+    package let limit: Int
+    private var identifiers: [Namespace: NamespaceID] = [:]
+    private var namespaces: [Namespace] = []
+
+    /// Makes an empty table.
+    package init(limit: Int = 1 << 20) {
+        self.limit = limit
+    }
+
+    /// The number of a pair, given on first use, or nil when the table is full.
+    package mutating func intern(_ namespace: Namespace) -> NamespaceID? {
+        if let known = self.identifiers[namespace] { return known }
+        guard self.namespaces.count < self.limit else { return nil }
+        let identifier = NamespaceID(UInt32(self.namespaces.count))
+        self.namespaces.append(namespace)
+        self.identifiers[namespace] = identifier
+        return identifier
+    }
+
+    /// The number of a pair that was interned before.
+    package func identifier(of namespace: Namespace) -> NamespaceID? {
+        self.identifiers[namespace]
+    }
+
+    /// The pair behind a number.
+    ///
+    /// - Precondition: `identifier` came from this table.
+    package subscript(identifier: NamespaceID) -> Namespace {
+        self.namespaces[Int(identifier.rawValue)]
+    }
+}
