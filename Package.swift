@@ -36,13 +36,15 @@ let sources: [Target] = [
     .target(
         name: "ZMQTransport", dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"],
         swiftSettings: checked),
+    .target(name: "DurableFile", swiftSettings: checked),
     // Level 2
     .target(
         name: "CacheEngine", dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     // Level 3
     .target(
-        name: "CacheService", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", logging],
+        name: "CacheService",
+        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", logging],
         swiftSettings: memorySafe),
     .target(
         name: "AdminHTTP", dependencies: ["CacheEngine", "KVModel", "Telemetry", hummingbird, logging],
@@ -74,6 +76,11 @@ let tests: [Target] = [
     .testTarget(
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
+    .testTarget(name: "DurableFileTests", dependencies: ["DurableFile"], path: "Tests/Unit/DurableFileTests"),
+    .testTarget(name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
+    .testTarget(
+        name: "CacheServiceTests", dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
+        path: "Tests/Unit/CacheServiceTests"),
     .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
 ]
 

@@ -1,0 +1,3 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import Testing
