@@ -44,7 +44,7 @@ let sources: [Target] = [
     // Level 3
     .target(
         name: "CacheService",
-        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", logging],
+        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", "Telemetry", logging],
         swiftSettings: memorySafe),
     .target(
         name: "AdminHTTP", dependencies: ["CacheEngine", "KVModel", "Telemetry", hummingbird, logging],

@@ -60,7 +60,8 @@ package final class CacheEngine: Sendable {
         self.state = Mutex(EngineState(configuration: configuration))
     }
 
-    var now: Duration { self.environment.now() }
+    /// Time since an arbitrary fixed moment.
+    package var now: Duration { self.environment.now() }
 
     /// The request's chain brought up to the key's tokens, from its session's where there is one. Not stored anywhere.
     ///

@@ -15,6 +15,8 @@ package struct EngineConfiguration: Sendable {
     package var separatesObjectGroups: Bool
     /// A session that nobody used for this long ends, and its leases with it.
     package var sessionTimeToLive: Duration
+    /// A prepared store that is not committed for this long frees its keys; its bytes stay with its worker.
+    package var writeTimeToLive: Duration
     package var liveness: WorkerLiveness.Limits
     /// KV event records kept for subscribers; 0 turns the channel off.
     package var kvEventCapacity: Int
@@ -24,7 +26,8 @@ package struct EngineConfiguration: Sendable {
     package init(
         chunkSize: Int = 256, hashAlgorithm: HashAlgorithm = .blake3, hashSeed: String? = nil, nullBlockID: Int? = 0,
         separatesObjectGroups: Bool = false, sessionTimeToLive: Duration = .seconds(600),
-        liveness: WorkerLiveness.Limits, kvEventCapacity: Int = 32_768, sessionLimit: Int = 16_384
+        writeTimeToLive: Duration = .seconds(600), liveness: WorkerLiveness.Limits, kvEventCapacity: Int = 32_768,
+        sessionLimit: Int = 16_384
     ) {
         self.chunkSize = chunkSize
         self.hashAlgorithm = hashAlgorithm
@@ -32,6 +35,7 @@ package struct EngineConfiguration: Sendable {
         self.nullBlockID = nullBlockID
         self.separatesObjectGroups = separatesObjectGroups
         self.sessionTimeToLive = sessionTimeToLive
+        self.writeTimeToLive = writeTimeToLive
         self.liveness = liveness
         self.kvEventCapacity = kvEventCapacity
         self.sessionLimit = sessionLimit

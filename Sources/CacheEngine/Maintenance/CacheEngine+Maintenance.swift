@@ -43,12 +43,14 @@ extension CacheEngine {
 
     /// Does what is due: ends sessions nobody used and workers that are gone. Cheap when nothing is; called about ten
     /// times a second.
-    package func tick() {
+    ///
+    /// - Returns: Workers whose registrations ended.
+    package func tick() -> [InstanceID] {
         let now = self.now
         self.expireSessions(now: now)
         self.expireWrites(now: now)
-        self.reapWorkers(now: now)
         self.recorder.tick(now: now)
+        return self.reapWorkers(now: now)
     }
 
     private func expireSessions(now: Duration) {
@@ -62,13 +64,11 @@ extension CacheEngine {
 
     /// A prepared store that is not committed within the protocol's limit frees its keys. Its bytes stay with its worker.
     private func expireWrites(now: Duration) {
-        let expired = self.state.withLock { $0.pending.expireWrites(startedBefore: now - Self.writeLimit) }
+        let expired = self.state.withLock { $0.pending.expireWrites(startedBefore: now - self.configuration.writeTimeToLive) }
         self.cache.quarantine(expired.flatMap(\.handles))
     }
 
-    private static var writeLimit: Duration { .seconds(600) }
-
-    private func reapWorkers(now: Duration) {
+    private func reapWorkers(now: Duration) -> [InstanceID] {
         let reaped = self.state.withLock { state -> [Reaping] in
             guard now >= state.nextReapScan else { return [] }
             state.nextReapScan = now + .seconds(1)
@@ -88,6 +88,7 @@ extension CacheEngine {
                 Reaped GPU instance \(reaping.due.id): silent for \(reaping.due.silentFor.fixedSeconds)s                 (pinged=\(reaping.due.hasPinged), reason=\(reaping.due.reason))
                 """)
         }
+        return reaped.map(\.due.id)
     }
 
     private struct Reaping {

@@ -45,7 +45,7 @@ extension CacheEngine {
     }
 
     private func storageStatus(_ usage: L1Usage) -> JSONValue {
-        let cache: JSONValue = .object(Self.cacheStatus(usage))
+        let cache: JSONValue = .object(self.cacheStatus(usage))
         let eviction = self.evictionStatus()
         let store: JSONValue = [
             "is_healthy": true, "thread_alive": true, "pending_keys_count": 0, "in_flight_task_count": 0,
@@ -67,7 +67,7 @@ extension CacheEngine {
         ]
     }
 
-    private static func cacheStatus(_ usage: L1Usage) -> [(String, JSONValue)] {
+    private func cacheStatus(_ usage: L1Usage) -> [(String, JSONValue)] {
         [
             ("is_healthy", .bool(usage.isHealthy)),
             ("total_object_count", .integer(usage.objectCount)),
@@ -81,8 +81,8 @@ extension CacheEngine {
             ("memory_configured_bytes", .integer(usage.capacityBytes)),
             ("capacity_bytes_by_backend", ["dram": .integer(usage.capacityBytes)]),
             ("memory_usage_ratio", .double(usage.ratio)),
-            ("write_ttl_seconds", 600),
-            ("read_ttl_seconds", 300),
+            ("write_ttl_seconds", .integer(Int(self.configuration.writeTimeToLive.components.seconds))),
+            ("read_ttl_seconds", .integer(Int(self.configuration.sessionTimeToLive.components.seconds))),
             ("held_object_count", .integer(usage.heldCount)),
             ("detached_object_count", .integer(usage.detachedCount)),
             ("quarantined_object_count", .integer(usage.quarantinedCount)),
