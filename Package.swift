@@ -81,6 +81,10 @@ let tests: [Target] = [
     .testTarget(
         name: "CacheServiceTests", dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
         path: "Tests/Unit/CacheServiceTests"),
+    .testTarget(
+        name: "SimulationTests",
+        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        path: "Tests/SimulationTests", swiftSettings: checked),
     .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
 ]
 

@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import DeviceTransfer
-package import KVModel
+import KVModel
 package import L1Cache
 package import Logging
 import Synchronization

@@ -1,6 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-package import KVModel
+import KVModel
 
 /// Why the engine refused a request. The text reaches the client or the log as it is.
 package enum EngineError: Error, Equatable, CustomStringConvertible {

@@ -1,6 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-package import KVModel
+import KVModel
 
 /// Everything that changes while the engine runs, beside the cache itself. Guarded by the engine's one lock.
 struct EngineState {

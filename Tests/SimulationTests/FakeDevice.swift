@@ -12,6 +12,7 @@ final class FakeDevice: TransferDevice {
     let name = "cpu"
     private let arena: ArenaView
     private let jobs = Mutex<[(memory: FakeEngineMemory, transfer: Transfer)]>([])
+    private let memories = Mutex<[InstanceID: FakeEngineMemory]>([:])
     private let limit: Int
 
     init(arena: ArenaView, limit: Int) {
@@ -24,8 +25,12 @@ final class FakeDevice: TransferDevice {
     func accepts(_ descriptors: [MemoryDescriptor]) -> Bool { true }
 
     func open(_ registration: KVCacheRegistration, layout: KVCacheLayout) throws(DeviceError) -> any EngineMemory {
-        FakeEngineMemory(device: self, layout: layout)
+        let memory = FakeEngineMemory(device: self, layout: layout)
+        self.memories.withLock { $0[registration.instanceID] = memory }
+        return memory
     }
+
+    func memory(of instance: InstanceID) -> FakeEngineMemory? { self.memories.withLock { $0[instance] } }
 
     func enqueue(_ transfer: Transfer, memory: FakeEngineMemory) -> Bool {
         self.jobs.withLock { jobs in

@@ -49,6 +49,9 @@ final class SimulatedServer: Sendable {
                 inlineCopier: InlineChunkCopier(arena: arena, queueLimit: 4), metrics: metrics, logger: logger))
     }
 
+    /// The latest memory that an instance registered.
+    func memory(of instance: InstanceID) -> FakeEngineMemory? { self.device.memory(of: instance) }
+
     func advance(_ duration: Duration) {
         self.clock.advance(duration)
         _ = self.engine.tick()
@@ -63,6 +66,9 @@ final class VirtualClock: Sendable {
     init(_ start: Duration) { self.value = Mutex(start) }
 
     var now: Duration { self.value.withLock { $0 } }
+
+    /// The latest memory that an instance registered.
+    func memory(of instance: InstanceID) -> FakeEngineMemory? { self.device.memory(of: instance) }
 
     func advance(_ duration: Duration) { self.value.withLock { $0 += duration } }
 }

@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import DeviceTransfer
-package import KVModel
+import KVModel
 import L1Cache
 import Logging
 import Synchronization
@@ -30,7 +30,7 @@ extension CacheEngine {
             self.releaseShares(of: shares)
             return reply(.miss)
         }
-        let handles = taken.map(\.handle)
+        let handles = taken.map { $0.handle }
         guard places.allSatisfy({ $0.length == context.worker.layout.byteCount }) else {
             self.cache.releaseHolds(handles)
             self.cache.discard(handles)

@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import DeviceTransfer
-package import KVModel
+import KVModel
 import L1Cache
 import Logging
 import Synchronization

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import KVModel
+import L1Cache
+import Logging
 import Synchronization
 
 /// What every engine-driven operation works out first.

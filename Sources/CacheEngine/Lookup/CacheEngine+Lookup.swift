@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import KVModel
-package import L1Cache
+import L1Cache
 import Logging
 import Synchronization
 import Telemetry

@@ -1,5 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import DeviceTransfer
 package import KVModel
 import L1Cache
 import Logging

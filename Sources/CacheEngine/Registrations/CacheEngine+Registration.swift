@@ -2,7 +2,7 @@
 
 import DeviceTransfer
 package import KVModel
-import L1Cache
+package import L1Cache
 import Logging
 import Synchronization
 

@@ -55,7 +55,7 @@ package struct SessionTable: Sendable {
         guard self.sessions.count >= self.limit,
             let oldest = self.sessions.min(by: { $0.value.lastUsed < $1.value.lastUsed })?.key
         else { return [] }
-        return self.remove(oldest)?.endAllLookups() ?? []
+        return self.endAndRemove(oldest)
     }
 
     /// Ends what one connection holds of a request; the session goes when nobody holds anything. Returns leases to
@@ -93,7 +93,12 @@ package struct SessionTable: Sendable {
     /// Ends sessions that nobody used for the time to live. Returns leases to release.
     package mutating func expire(now: Duration) -> [ObjectHandle] {
         let expired = self.sessions.filter { now - $0.value.lastUsed >= self.timeToLive }.map(\.key)
-        return expired.flatMap { self.remove($0)?.endAllLookups() ?? [] }
+        return expired.flatMap { self.endAndRemove($0) }
+    }
+
+    private mutating func endAndRemove(_ requestID: String) -> [ObjectHandle] {
+        guard var session = self.remove(requestID) else { return [] }
+        return session.endAllLookups()
     }
 
     private mutating func remove(_ requestID: String) -> Session? {

@@ -62,7 +62,7 @@ extension CacheEngine {
         let shares = self.takeShares(order, cells: groups.map { ($0.index, plan.neededChunks(objectGroup: $0)) }, rank: plan.rank)
         guard let shares, let places = self.cache.convertLeasesToHolds(shares) else { return nil }
         var cells = LoadCells()
-        cells.handles = shares.map(\.handle)
+        cells.handles = shares.map { $0.handle }
         cells.chunkCount = plan.chunks.count
         var next = 0
         for group in groups {

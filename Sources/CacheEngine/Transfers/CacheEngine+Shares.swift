@@ -18,7 +18,7 @@ extension CacheEngine {
         }
         guard let taken else { return nil }
         if taken.isComplete { return taken.shares }
-        self.cache.release(taken.shares.filter(\.isLast).map(\.handle))
+        self.cache.release(taken.shares.filter { $0.isLast }.map { $0.handle })
         return nil
     }
 
@@ -45,7 +45,7 @@ extension Session {
     mutating func takeShares(
         connection: ConnectionID, cells: [(group: Int, chunks: Range<Int>)], rank: Int
     ) -> (shares: [(handle: ObjectHandle, isLast: Bool)], isComplete: Bool) {
-        guard let index = self.lookupIndex(for: connection) else { return ([], cells.allSatisfy(\.chunks.isEmpty)) }
+        guard let index = self.lookupIndex(for: connection) else { return ([], cells.allSatisfy { $0.chunks.isEmpty }) }
         var shares: [(handle: ObjectHandle, isLast: Bool)] = []
         shares.reserveCapacity(cells.reduce(0) { $0 + $1.chunks.count })
         for cell in cells {

@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import DeviceTransfer
-package import KVModel
+import KVModel
 
 /// The checked, chunk-aligned form of a worker's transfer: which chunks, and which engine blocks hold each.
 ///

@@ -1,5 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+package import KVModel
+
 /// The answer to a store or a retrieve.
 package struct TransferResult: Sendable, Equatable {
     /// The device's completion event; empty when there is nothing left to wait for.

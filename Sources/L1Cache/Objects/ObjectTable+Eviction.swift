@@ -55,7 +55,7 @@ extension ObjectTable {
         return result
     }
 
-    private func record(_ index: Index, reason: EvictionReason, into evicted: inout [EvictedObject]) {
+    func record(_ index: Index, reason: EvictionReason, into evicted: inout [EvictedObject]) {
         let object = self.objects[Int(index)]
         let key = self.families[object.family].key
         evicted.append(
