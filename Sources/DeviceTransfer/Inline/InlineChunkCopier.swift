@@ -1,23 +1,40 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import KVModel
+import NativeThreads
+import Synchronization
 
 /// Moves chunks that travel inside messages (a pickled list of tensors) in and out of the arena, on its own thread.
 package final class InlineChunkCopier: Sendable {
+    private let queue: BoundedQueue<InlineJob>
+    private let thread: Mutex<NativeThread?>
+
     /// Starts the thread.
     ///
     /// - Parameters:
     ///   - arena: Must stay mapped until ``stop()`` has returned.
     ///   - queueLimit: Jobs that wait at once.
     package init(arena: ArenaView, queueLimit: Int) {
-        _ = (arena, queueLimit)
+        let queue = BoundedQueue<InlineJob>(capacity: queueLimit)
+        self.queue = queue
+        self.thread = Mutex(
+            NativeThread(name: "lmc-copy-inline") {
+                while let job = queue.pop() { job.run(arena: arena) }
+            })
     }
 
     /// Enqueues and returns at once. False, with nothing taken and no callback to come, when full or stopped.
-    package func submit(_ job: InlineJob) -> Bool { false }
+    package func submit(_ job: InlineJob) -> Bool { self.queue.push(job) }
 
     /// Finishes what is queued and joins the thread. Never call it from a callback.
-    package func stop() {}
+    package func stop() {
+        self.queue.close()
+        let thread = self.thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        thread?.join()
+    }
 }
 
 /// One request's chunks. Wire protocol §5.2, §5.3, §5.5.
