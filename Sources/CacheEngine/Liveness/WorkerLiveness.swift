@@ -38,6 +38,13 @@ package struct WorkerLiveness: Sendable {
         package let silentFor: Duration
         package let hasPinged: Bool
         package let reason: Reason
+
+        package init(id: InstanceID, silentFor: Duration, hasPinged: Bool, reason: Reason) {
+            self.id = id
+            self.silentFor = silentFor
+            self.hasPinged = hasPinged
+            self.reason = reason
+        }
     }
 
     /// Most unregistered ids whose one false answer is remembered; the longest silent id is forgotten first.
