@@ -15,6 +15,16 @@ let checked: [SwiftSetting] = [
 /// For targets that prove by the compiler that they touch no raw memory.
 let memorySafe: [SwiftSetting] = checked + [.strictMemorySafety()]
 
+/// LMCACHE_STATIC=1 links libzmq and what it needs into the program, for releases.
+let isStatic = Context.environment["LMCACHE_STATIC"] == "1"
+/// Debian's libzmq.a wants GSSAPI, which has no static library: a stub target stands in for it.
+let zmqLinking: [LinkerSetting] =
+    isStatic
+    ? [.unsafeFlags(["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"].flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
+    : [.linkedLibrary("zmq")]
+let zmqStubs: [Target] = isStatic ? [.target(name: "CGSSAPIStubs")] : []
+let zmqStubNames: [Target.Dependency] = isStatic ? ["CGSSAPIStubs"] : []
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -34,8 +44,8 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(
-        name: "ZMQTransport", dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"],
-        swiftSettings: checked),
+        name: "ZMQTransport", dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"] + zmqStubNames,
+        swiftSettings: checked, linkerSettings: zmqLinking),
     .target(name: "DurableFile", swiftSettings: checked),
     // Level 2
     .target(
@@ -85,7 +95,9 @@ let tests: [Target] = [
         name: "SimulationTests",
         dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
         path: "Tests/SimulationTests", swiftSettings: checked),
-    .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
+    .testTarget(
+        name: "ZMQTransportTests", dependencies: ["ZMQTransport", "KVModel", "NativeThreads"],
+        path: "Tests/Unit/ZMQTransportTests"),
 ]
 
 // TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
@@ -118,5 +130,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ],
-    targets: selected(sources + tests)
+    targets: selected(zmqStubs + sources + tests)
 )
