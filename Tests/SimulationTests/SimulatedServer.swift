@@ -67,8 +67,5 @@ final class VirtualClock: Sendable {
 
     var now: Duration { self.value.withLock { $0 } }
 
-    /// The latest memory that an instance registered.
-    func memory(of instance: InstanceID) -> FakeEngineMemory? { self.device.memory(of: instance) }
-
     func advance(_ duration: Duration) { self.value.withLock { $0 += duration } }
 }

@@ -22,7 +22,8 @@ extension CacheEngine {
         }
         let startedAt = self.now
         guard
-            let taken = self.takeShares(shares, cells: [(group: 0, chunks: context.plan.chunks)], rank: context.plan.rank),
+            let taken = self.takeShares(
+                shares, text: context.text, cells: [(group: 0, chunks: context.plan.chunks)], rank: context.plan.rank),
             let places = self.cache.convertLeasesToHolds(taken)
         else {
             self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")

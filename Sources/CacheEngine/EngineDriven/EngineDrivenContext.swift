@@ -12,6 +12,8 @@ struct EngineDrivenContext: Sendable {
     let identity: PendingTransfers.Identity
     /// Of the range's chunks, in order.
     let hashes: ArraySlice<ChunkHash>
+    /// The text up to the end of the range.
+    let text: PrefixIdentity
     let cacheSalt: String
 }
 
@@ -38,12 +40,15 @@ extension CacheEngine {
         }
         let signature = worker.modelLayout(chunkSize: self.configuration.chunkSize).signature
         guard let namespace = self.cache.intern(order.key.namespace(layoutSignature: signature)) else { return nil }
-        let hashes = self.sessionChain(for: order.key).hashes[plan.chunks]
+        let text = PrefixIdentity(
+            namespace: namespace, worldSize: order.key.worldSize,
+            hashes: Array(self.sessionChain(for: order.key).hashes.prefix(plan.chunks.upperBound)))
+        let hashes = text.hashes[plan.chunks]
         return EngineDrivenContext(
             worker: worker, plan: plan,
             identity: PendingTransfers.Identity(
                 instance: order.instance, namespace: namespace, worldSize: order.key.worldSize, rank: plan.rank,
                 chunks: plan.chunks, lastHash: hashes.last),
-            hashes: hashes, cacheSalt: order.key.cacheSalt)
+            hashes: hashes, text: text, cacheSalt: order.key.cacheSalt)
     }
 }

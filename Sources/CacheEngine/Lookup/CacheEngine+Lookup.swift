@@ -25,12 +25,14 @@ extension CacheEngine {
             let namespace = self.cache.intern(key.namespace(layoutSignature: layout.signature))
         else { return self.recordMiss(key, scope, connection, reason: .emptyChunkHashes) }
         let chain = self.chain(for: key)
+        let text = PrefixIdentity(
+            namespace: namespace, worldSize: key.worldSize, hashes: Array(chain.hashes.prefix(wanted)))
         let lease = self.cache.acquire(
             PrefixQuery(
-                namespace: namespace, worldSize: key.worldSize, windows: layout.windows,
-                hashes: Array(chain.hashes.prefix(wanted)), readerCount: Self.shares(key.readerCount)))
+                namespace: namespace, worldSize: key.worldSize, windows: layout.windows, hashes: text.hashes,
+                readerCount: Self.shares(key.readerCount)))
         let owner = Session.Owner(namespace: namespace, worldSize: key.worldSize)
-        let record = LookupRecord(connection: connection, scope: scope, lease: lease)
+        let record = LookupRecord(connection: connection, scope: scope, text: text, lease: lease)
         let released = self.state.withLock {
             $0.sessions.record(record, requestID: key.requestID, chain: chain, owner: owner, now: now)
         }
@@ -41,7 +43,7 @@ extension CacheEngine {
         _ key: CacheKey, _ scope: LookupScope, _ connection: ConnectionID, reason: CacheMetrics.EarlyExit
     ) {
         self.metrics.lookupEndedEarly(model: key.modelName, salt: key.cacheSalt, reason: reason)
-        let record = LookupRecord(connection: connection, scope: scope, lease: ReadLease.empty)
+        let record = LookupRecord(connection: connection, scope: scope, text: nil, lease: ReadLease.empty)
         let released = self.state.withLock { state in
             let chain = state.sessions[key.requestID]?.chain ?? PrefixChain()
             return state.sessions.record(

@@ -37,6 +37,12 @@ package struct Session: Sendable {
         self.index(of: connection) ?? self.lookups.indices.last
     }
 
+    /// A lookup of this very text: the connection's own, or another one's.
+    package func lookupIndex(for connection: ConnectionID, covering text: PrefixIdentity) -> Int? {
+        self.lookups.firstIndex { $0.connection == connection && $0.covers(text) }
+            ?? self.lookups.lastIndex { $0.covers(text) }
+    }
+
     /// Ends the lookups of one connection, or all of them where it has none of its own. Returns their leases.
     package mutating func endLookups(of connection: ConnectionID) -> [ObjectHandle] {
         guard self.index(of: connection) != nil else { return self.endAllLookups() }

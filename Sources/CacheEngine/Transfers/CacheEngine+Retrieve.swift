@@ -27,7 +27,9 @@ extension CacheEngine {
             self.releaseShares(of: order)
             return reply(.failed)
         }
-        guard let cells = self.takeCells(plan, order: order, layout: worker.memory.layout) else {
+        guard let text = self.text(of: plan, order: order, worker: worker),
+            let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout)
+        else {
             self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
             self.releaseShares(of: order)
@@ -48,6 +50,15 @@ extension CacheEngine {
         return max(order.key.start, hit * self.configuration.chunkSize)
     }
 
+    /// The text up to the end of the range, in the namespace of the worker's own layout.
+    private func text(of plan: TransferPlan, order: TransferOrder, worker: WorkerRegistration) -> PrefixIdentity? {
+        let signature = worker.modelLayout(chunkSize: self.configuration.chunkSize).signature
+        guard let namespace = self.cache.intern(order.key.namespace(layoutSignature: signature)) else { return nil }
+        return PrefixIdentity(
+            namespace: namespace, worldSize: order.key.worldSize,
+            hashes: Array(self.sessionChain(for: order.key).hashes.prefix(plan.chunks.upperBound)))
+    }
+
     private struct LoadCells: Sendable {
         var copies: [ObjectCopy] = []
         var handles: [ObjectHandle] = []
@@ -57,9 +68,12 @@ extension CacheEngine {
 
     /// Turns this worker's shares of every needed cell into holds. Nil, with the shares taken released, when one is
     /// missing or an object has another size than the worker's layout.
-    private func takeCells(_ plan: TransferPlan, order: TransferOrder, layout: KVCacheLayout) -> LoadCells? {
+    private func takeCells(
+        _ plan: TransferPlan, text: PrefixIdentity, order: TransferOrder, layout: KVCacheLayout
+    ) -> LoadCells? {
         let groups = layout.objectGroups.filter { $0.kind != .auxiliary }
-        let shares = self.takeShares(order, cells: groups.map { ($0.index, plan.neededChunks(objectGroup: $0)) }, rank: plan.rank)
+        let shares = self.takeShares(
+            order, text: text, cells: groups.map { ($0.index, plan.neededChunks(objectGroup: $0)) }, rank: plan.rank)
         guard let shares, let places = self.cache.convertLeasesToHolds(shares) else { return nil }
         var cells = LoadCells()
         cells.handles = shares.map { $0.handle }

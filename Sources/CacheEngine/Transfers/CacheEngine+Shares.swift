@@ -7,13 +7,15 @@ import Synchronization
 extension CacheEngine {
     typealias Share = (handle: ObjectHandle, isLast: Bool)
 
-    /// Takes one reader's share of every cell, from the connection's own lookup of the request or from another's. Nil,
-    /// with what was taken released, when a cell has none.
-    func takeShares(_ order: TransferOrder, cells: [(group: Int, chunks: Range<Int>)], rank: Int) -> [Share]? {
+    /// Takes one reader's share of every cell, from the connection's own lookup of this text under the request's id or
+    /// from another's. Nil, with what was taken released, when a cell has none.
+    func takeShares(
+        _ order: TransferOrder, text: PrefixIdentity, cells: [(group: Int, chunks: Range<Int>)], rank: Int
+    ) -> [Share]? {
         let now = self.now
         let taken = self.state.withLock { state in
             state.sessions.withExisting(order.key.requestID, now: now) { session in
-                session.takeShares(connection: order.connection, cells: cells, rank: rank)
+                session.takeShares(connection: order.connection, text: text, cells: cells, rank: rank)
             }
         }
         guard let taken else { return nil }
@@ -43,9 +45,11 @@ extension CacheEngine {
 extension Session {
     /// Takes one share of every cell; `isComplete` is false when the first missing one ended the taking.
     mutating func takeShares(
-        connection: ConnectionID, cells: [(group: Int, chunks: Range<Int>)], rank: Int
+        connection: ConnectionID, text: PrefixIdentity, cells: [(group: Int, chunks: Range<Int>)], rank: Int
     ) -> (shares: [(handle: ObjectHandle, isLast: Bool)], isComplete: Bool) {
-        guard let index = self.lookupIndex(for: connection) else { return ([], cells.allSatisfy { $0.chunks.isEmpty }) }
+        guard let index = self.lookupIndex(for: connection, covering: text) else {
+            return ([], cells.allSatisfy { $0.chunks.isEmpty })
+        }
         var shares: [(handle: ObjectHandle, isLast: Bool)] = []
         shares.reserveCapacity(cells.reduce(0) { $0 + $1.chunks.count })
         for cell in cells {
