@@ -71,7 +71,7 @@ package struct PrepareStoreReply: OperationReply {
             guard let context else { throw .missing(field: "context") }
             return context
         }
-        self.init(slots: context.slots, chunkIndices: context.chunkIndices)
+        self.init(slots: context.slots, chunkIndices: context.slots == nil ? [] : context.chunkIndices)
         guard self.slots == nil || self.slots?.count == self.chunkIndices.count else {
             let given = "\(self.chunkIndices.count) elements"
             throw .notAccepted(field: "context.chunk_indices", given: given, accepted: "one for each slot")
