@@ -68,6 +68,10 @@ let sources: [Target] = [
     .target(
         name: "ServerKit", dependencies: ["EngineKit", "CacheService", "AdminHTTP", "ZMQTransport", "Telemetry", logging],
         swiftSettings: checked),
+    // Beside the levels: what libFuzzer and the mutation tests run
+    .target(
+        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack"], path: "Fuzz/Entries",
+        swiftSettings: checked),
     // Level 6
     .executableTarget(
         name: "lmcache", dependencies: ["ServerKit", "ZMQTransport", "CacheProtocol", arguments],
@@ -81,6 +85,12 @@ let tests: [Target] = [
     .testTarget(
         name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
         path: "Tests/Unit/CacheProtocolTests"),
+    .testTarget(
+        name: "WireGoldenTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
+        path: "Tests/WireGoldenTests", exclude: ["Goldens"], swiftSettings: checked),
+    .testTarget(
+        name: "FuzzEntriesTests", dependencies: ["FuzzEntries"], path: "Tests/FuzzEntriesTests",
+        swiftSettings: checked),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
     .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
     .testTarget(
