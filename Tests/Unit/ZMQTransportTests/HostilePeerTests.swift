@@ -26,6 +26,7 @@ import Testing
         #expect(try client.receive(timeoutMilliseconds: 20_000) == [[1]])
         #expect(running.waitForStatistics { $0.droppedFull > 0 && $0.messagesSent + $0.droppedFull == 201 })
         #expect(running.server.statistics().droppedGone == 0)
+        peer.close()
     }
 
     @Test func bytesThatWaitForOnePeerAreLimited() throws {
@@ -40,20 +41,15 @@ import Testing
         #expect(running.waitForStatistics { $0.messagesSent + $0.droppedFull == 64 })
         #expect(running.server.statistics().droppedFull >= 32)
         #expect(running.server.statistics().messagesSent >= 2)
+        peer.close()
     }
 
     @Test func aMessageLargerThanTheByteLimitStillGoesOutAlone() throws {
         let running = try RunningServer { $0.sendQueueBytes = 1 }
         let client = try DealerClient(endpoint: running.endpoint)
         let frame = [UInt8](repeating: 4, count: 1 << 20)
-        for _ in 0..<5 {
-            // The library may hold the last reply a moment longer than the client needs to read it.
-            try client.send([frame])
-            let reply = try client.receive(timeoutMilliseconds: 20_000)
-            #expect(reply == [frame])
-            #expect(running.waitForStatistics { $0.messagesSent > 0 })
-            if running.server.statistics().messagesSent >= 1 { break }
-        }
+        #expect(try client.request([frame], timeoutMilliseconds: 20_000) == [frame])
+        #expect(running.server.statistics().droppedFull == 0)
     }
 
     @Test func messagesToAPeerThatIsGoneAreDroppedAndCounted() throws {
@@ -93,8 +89,9 @@ import Testing
         }
         try self.expectEcho(running)
         #expect(running.waitForStatistics { $0.handshakeFailures > 0 })
-        #expect(running.server.statistics().connectionsOpened == 1)
-        #expect(running.receiver.record.current.messages.count == 1)
+        // Some garbage is a message of ZMTP 1.0, which has no handshake: it is delivered like any other.
+        #expect(running.receiver.record.wait { $0.closed.count == Set($0.senders).count })
+        #expect(running.waitForStatistics { $0.openConnections == 0 })
     }
 
     @Test func garbageBehindAGoodHandshakeEndsOnlyThatConnection() throws {

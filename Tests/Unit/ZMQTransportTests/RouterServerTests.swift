@@ -68,21 +68,20 @@ import Testing
 
     @Test func urgentMessagesOvertakeQueuedOnes() throws {
         let gate = Watched(false)
-        let receiver = TestReceiver { message, server in
-            if message.frames == [[0]] { _ = gate.wait { $0 } }
-            server.send(message.frames, to: message.connection)
+        let receiver = TestReceiver { message, _ in
+            if message.frames == [[9]] { _ = gate.wait { $0 } }
         }
         let running = try RunningServer(receiver: receiver)
-        let client = try DealerClient(endpoint: running.endpoint)
-        try client.send([[0]])
-        #expect(receiver.record.wait { $0.messages == [[[0]]] })
-        for value in 1...3 as ClosedRange<UInt8> { try client.send([[value]]) }
-        try client.send([TestReceiver.urgent])
-        // A second connection proves, by its reply, nothing; the kernel's buffer holds all four before the gate opens.
+        let peer = try RawPeer(endpoint: running.endpoint)
+        peer.handshake()
+        peer.sendMessage([[9]])
+        #expect(receiver.record.wait { $0.messages == [[[9]]] })
+        // One write, so that the library hands all of them over at once.
+        let waiting = [[[0]], [[1]], [[2]], [TestReceiver.urgent], [[3]]] as [[[UInt8]]]
+        peer.write(waiting.flatMap { RawPeer.encoded($0) })
         gate.update { $0 = true }
-        #expect(receiver.record.wait { $0.messages.count == 5 })
-        let order = receiver.record.current.messages
-        #expect(order.filter { $0 != [TestReceiver.urgent] } == [[[0]], [[1]], [[2]], [[3]]])
+        #expect(receiver.record.wait { $0.messages.count == 6 })
+        #expect(receiver.record.current.messages == [[[9]], [TestReceiver.urgent], [[0]], [[1]], [[2]], [[3]]])
         #expect(running.server.statistics().urgentMessages == 1)
     }
 
@@ -160,6 +159,7 @@ import Testing
         let begin = MonotonicTime.now()
         running.stop()
         #expect(MonotonicTime.now() - begin < .seconds(5))
+        peer.close()
     }
 
     @Test func stopWorksWithoutStartAndMoreThanOnce() throws {

@@ -47,7 +47,7 @@ final class RawPeer {
             let count = bytes.withUnsafeBytes { buffer in
                 Glibc.send(
                     self.descriptor, buffer.baseAddress?.advanced(by: offset), buffer.count - offset,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { return false }
             offset += count
@@ -67,7 +67,7 @@ final class RawPeer {
         }
     }
 
-    /// The ZMTP 3.0 greeting and READY command of a DEALER with the NULL mechanism.
+    /// Exchanges ZMTP 3.0 greetings and READY commands as a DEALER with the NULL mechanism.
     func handshake(identity: [UInt8] = []) {
         var greeting: [UInt8] = [0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0]
         greeting += Array("NULL".utf8) + [UInt8](repeating: 0, count: 16 + 32)
@@ -75,16 +75,33 @@ final class RawPeer {
         ready += RawPeer.property("Socket-Type", Array("DEALER".utf8))
         ready += RawPeer.property("Identity", identity)
         self.write(greeting + [0x04, UInt8(ready.count)] + ready)
+        // Before the server is ready too, a message would count as a wrong command.
+        let header = self.read(64 + 2)
+        _ = self.read(Int(header.last ?? 0))
+    }
+
+    private func read(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 256)
+        while bytes.count < count {
+            let received = recv(self.descriptor, &buffer, min(buffer.count, count - bytes.count), 0)
+            guard received > 0 else { return [] }
+            bytes += buffer.prefix(received)
+        }
+        return bytes
     }
 
     /// Sends a message of short frames.
     @discardableResult
-    func sendMessage(_ frames: [[UInt8]]) -> Bool {
+    func sendMessage(_ frames: [[UInt8]]) -> Bool { self.write(RawPeer.encoded(frames)) }
+
+    /// The bytes of a message of short frames.
+    static func encoded(_ frames: [[UInt8]]) -> [UInt8] {
         var bytes: [UInt8] = []
         for (index, frame) in frames.enumerated() {
             bytes += [index == frames.count - 1 ? 0 : 1, UInt8(frame.count)] + frame
         }
-        return self.write(bytes)
+        return bytes
     }
 
     private static func property(_ name: String, _ value: [UInt8]) -> [UInt8] {

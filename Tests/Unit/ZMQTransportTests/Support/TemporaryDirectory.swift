@@ -9,7 +9,7 @@ final class TemporaryDirectory {
     init() {
         var template = Array("/tmp/zmq-transport-XXXXXX".utf8CString)
         self.path = template.withUnsafeMutableBufferPointer { buffer in
-            guard let made = mkdtemp(buffer.baseAddress) else { return "" }
+            guard let base = buffer.baseAddress, let made = mkdtemp(base) else { return "" }
             return String(cString: made)
         }
         precondition(!self.path.isEmpty, "mkdtemp failed")
