@@ -29,6 +29,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 let sources: [Target] = [
     // Level 0
@@ -57,7 +62,10 @@ let sources: [Target] = [
         dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", "Telemetry", logging],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["CacheEngine", "KVModel", "Telemetry", hummingbird, logging],
+        name: "AdminHTTP",
+        dependencies: [
+            "Telemetry", "NativeThreads", hummingbird, hummingbirdCore, httpTypes, lifecycle, nioCore, nioPosix, logging,
+        ],
         swiftSettings: checked),
     // Level 4
     .target(
@@ -96,6 +104,9 @@ let tests: [Target] = [
     .testTarget(
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
+    .testTarget(
+        name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],
+        path: "Tests/Unit/AdminHTTPTests"),
     .testTarget(name: "DurableFileTests", dependencies: ["DurableFile"], path: "Tests/Unit/DurableFileTests"),
     .testTarget(name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
     .testTarget(
@@ -139,6 +150,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.0.0"),
     ],
     targets: selected(zmqStubs + sources + tests)
 )

@@ -24,27 +24,61 @@ package final class LogLevels: Sendable {
         }
     }
 
-    private let cells = Mutex<[String: Cell]>([:])
+    private struct State {
+        var cells: [String: Cell] = [:]
+        /// Levels that were set by name, for loggers that come later.
+        var chosen: [String: Logger.Level] = [:]
+    }
+
+    /// Levels set for this many names are kept; names come from requests.
+    package static let maximumChosenNames = 256
+
+    private let state = Mutex(State())
     /// The level of names that were never set.
     package let initial: Logger.Level
 
     package init(initial: Logger.Level) { self.initial = initial }
 
-    /// The shared level of `name`, made at the initial level when new.
+    /// The shared level of `name`, made when new at the level of its nearest set ancestor (`a` is that of `a.b`).
     package func cell(_ name: String) -> Cell {
-        self.cells.withLock { cells in
-            if let cell = cells[name] { return cell }
-            let cell = Cell(self.initial)
-            cells[name] = cell
+        self.state.withLock { state in
+            if let cell = state.cells[name] { return cell }
+            let cell = Cell(Self.inherited(name, state) ?? self.initial)
+            state.cells[name] = cell
             return cell
         }
     }
 
-    /// Every known name with its level, ordered by name.
-    package func all() -> [(name: String, level: Logger.Level)] {
-        self.cells.withLock { $0.map { (name: $0.key, level: $0.value.level) } }.sorted { $0.name < $1.name }
+    /// The level that a logger with this name has, or would have.
+    package func level(of name: String) -> Logger.Level {
+        self.state.withLock { $0.cells[name]?.level ?? Self.inherited(name, $0) ?? self.initial }
     }
 
-    /// Whether a logger with this name exists.
-    package func contains(_ name: String) -> Bool { self.cells.withLock { $0[name] != nil } }
+    /// Sets the level of a name and of the names below it. Returns false when too many names were set already.
+    package func set(_ level: Logger.Level, for name: String) -> Bool {
+        self.state.withLock { state in
+            guard state.chosen[name] != nil || state.chosen.count < Self.maximumChosenNames else { return false }
+            let prefix = name + "."
+            state.chosen = state.chosen.filter { !$0.key.hasPrefix(prefix) }
+            state.chosen[name] = level
+            for (other, cell) in state.cells where other == name || other.hasPrefix(prefix) { cell.level = level }
+            return true
+        }
+    }
+
+    /// Every name that has a logger or was set, with its level, ordered by name.
+    package func all() -> [(name: String, level: Logger.Level)] {
+        self.state.withLock { state in
+            state.chosen.merging(state.cells.mapValues(\.level)) { $1 }.map { (name: $0.key, level: $0.value) }
+        }.sorted { $0.name < $1.name }
+    }
+
+    private static func inherited(_ name: String, _ state: State) -> Logger.Level? {
+        var name = name[...]
+        while true {
+            if let level = state.chosen[String(name)] { return level }
+            guard let dot = name.lastIndex(of: ".") else { return nil }
+            name = name[..<dot]
+        }
+    }
 }
