@@ -77,9 +77,11 @@ let tests: [Target] = [
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
     .testTarget(name: "DurableFileTests", dependencies: ["DurableFile"], path: "Tests/Unit/DurableFileTests"),
-    .testTarget(name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
     .testTarget(
-        name: "CacheServiceTests", dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
+        name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
+    .testTarget(
+        name: "CacheServiceTests",
+        dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
         path: "Tests/Unit/CacheServiceTests"),
     .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
 ]

@@ -31,7 +31,9 @@ import Testing
     }
 
     private func expect(
-        _ reason: DurableFileError.Reason, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+        _ reason: DurableFileError.Reason,
+        sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: () throws -> Void
     ) {
         var found: DurableFileError.Reason?
         do { try body() } catch { found = (error as? DurableFileError)?.reason }

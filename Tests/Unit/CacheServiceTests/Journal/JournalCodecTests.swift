@@ -24,7 +24,8 @@ private let records: [JournalRecord] = [
     @Test func theFormatStaysAsItIs() {
         #expect(JournalCodec.header == [0x6C, 0x6D, 0x63, 0x6A, 0x72, 0x6E, 0x6C, 1])
         let record = JournalRecord.registered(
-            JournaledRegistration(kind: .engineDriven, instance: InstanceID(0x0102), frames: [[9, 8]]))
+            JournaledRegistration(kind: .engineDriven, instance: InstanceID(0x0102), frames: [[9, 8]])
+        )
         let body: [UInt8] = [2, 2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 2, 0, 0, 0, 9, 8]
         let checksum = CRC32C.checksum([17, 0, 0, 0] + body)
         let checksumBytes = (0..<4).map { UInt8(truncatingIfNeeded: checksum >> UInt32(8 * $0)) }

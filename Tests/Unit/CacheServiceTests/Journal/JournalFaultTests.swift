@@ -7,10 +7,14 @@ import Testing
 /// Makes file call 1, 2, 3 … fail until a run meets no failure, once as a single fault and once for good.
 @Suite struct JournalFaultTests {
     private static let start = journalFile(
-        (0..<6).map { .registered(registration(1, version: $0)) } + [.registered(registration(2))])
+        (0..<6).map { .registered(registration(1, version: $0)) } + [.registered(registration(2))]
+    )
     private static let limits = RegistrationJournal.Limits(fileByteCount: 1000, compactionByteCount: 120)
 
-    @Test(arguments: [false, true], [start, Array(start.dropLast(3)), Array("no journal".utf8), [], nil] as [[UInt8]?])
+    @Test(
+        arguments: [false, true],
+        [start, Array(start.dropLast(3)), Array("no journal".utf8), [], nil] as [[UInt8]?]
+    )
     func everyFileCallMayFail(isSticky: Bool, content: [UInt8]?) {
         for failingCall in 1... {
             let storage = FaultyJournalStorage(content, failingCall: failingCall, isSticky: isSticky)
@@ -35,7 +39,8 @@ import Testing
 
     /// Returns what should be live if every call went well.
     private func work(
-        with journal: RegistrationJournal, startingWith live: [JournaledRegistration]
+        with journal: RegistrationJournal,
+        startingWith live: [JournaledRegistration]
     ) -> [JournaledRegistration] {
         var live = live
         for number in 10..<14 as Range<Int64> {
@@ -55,7 +60,9 @@ import Testing
     }
 
     private func checkWhatIsLeft(
-        of journal: RegistrationJournal, expected: [JournaledRegistration], in storage: FaultyJournalStorage,
+        of journal: RegistrationJournal,
+        expected: [JournaledRegistration],
+        in storage: FaultyJournalStorage,
         isSticky: Bool
     ) {
         let lines = ReportedLines()

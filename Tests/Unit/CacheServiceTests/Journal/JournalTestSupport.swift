@@ -7,11 +7,16 @@ import Synchronization
 
 /// A registration with frames that are easy to tell apart.
 func registration(
-    _ instance: Int64, kind: JournaledRegistration.Kind = .cache, version: UInt8 = 0, byteCount: Int = 20
+    _ instance: Int64,
+    kind: JournaledRegistration.Kind = .cache,
+    version: UInt8 = 0,
+    byteCount: Int = 20
 ) -> JournaledRegistration {
     JournaledRegistration(
-        kind: kind, instance: InstanceID(instance),
-        frames: [[UInt8(truncatingIfNeeded: instance), version], [], [UInt8](repeating: version, count: byteCount)])
+        kind: kind,
+        instance: InstanceID(instance),
+        frames: [[UInt8(truncatingIfNeeded: instance), version], [], [UInt8](repeating: version, count: byteCount)]
+    )
 }
 
 /// A journal file of these records.

@@ -8,7 +8,8 @@ import Testing
     private let lines = ReportedLines()
 
     private func open(
-        _ storage: any JournalStorage, limits: RegistrationJournal.Limits = .init()
+        _ storage: any JournalStorage,
+        limits: RegistrationJournal.Limits = .init()
     ) -> RegistrationJournal {
         RegistrationJournal(storage: storage, limits: limits) { [lines] in lines.append($0) }
     }
@@ -51,7 +52,8 @@ import Testing
     @Test func duplicateRecordsInTheFileCountOnce() {
         let one = JournalRecord.registered(registration(1))
         let journal = self.open(
-            MemoryJournalStorage(journalFile([one, one, .unregistered(.cache, InstanceID(4)), one])))
+            MemoryJournalStorage(journalFile([one, one, .unregistered(.cache, InstanceID(4)), one]))
+        )
         #expect(journal.live == [registration(1)])
         #expect(self.lines.all.isEmpty)
     }
@@ -159,7 +161,8 @@ import Testing
     func agreesWithADictionaryOverRestarts(seed: UInt64) {
         var random = JournalTestRandom(seed: seed)
         let limits = RegistrationJournal.Limits(
-            compactionByteCount: Int.random(in: 0...2000, using: &random))
+            compactionByteCount: Int.random(in: 0...2000, using: &random)
+        )
         let storage = MemoryJournalStorage(nil)
         var journal = self.open(storage, limits: limits)
         var model: [JournaledRegistration] = []
