@@ -108,9 +108,11 @@ let tests: [Target] = [
         name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],
         path: "Tests/Unit/AdminHTTPTests"),
     .testTarget(name: "DurableFileTests", dependencies: ["DurableFile"], path: "Tests/Unit/DurableFileTests"),
-    .testTarget(name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
     .testTarget(
-        name: "CacheServiceTests", dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
+        name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
+    .testTarget(
+        name: "CacheServiceTests",
+        dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
         path: "Tests/Unit/CacheServiceTests"),
     .testTarget(
         name: "SimulationTests",

@@ -25,7 +25,9 @@ package struct DurableFile: Sendable {
         }
     }
 
-    /// Adds bytes at the end, making the file when needed. A failed call may have written a part of them.
+    /// Adds bytes at the end, making the file when needed.
+    ///
+    /// A failed call may have written a part of them.
     ///
     /// Survives the end of this process, not a power failure.
     package func append(_ bytes: [UInt8]) throws(DurableFileError) {
@@ -49,7 +51,9 @@ package struct DurableFile: Sendable {
         }
     }
 
-    /// Gives the file another name, over a file of that name. A symbolic link is itself renamed.
+    /// Gives the file another name, over a file of that name.
+    ///
+    /// A symbolic link is itself renamed.
     package func moveAside(suffix: String) throws(DurableFileError) {
         try self.rename(self.path, to: self.path + suffix)
     }

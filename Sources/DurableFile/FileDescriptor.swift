@@ -79,7 +79,9 @@ struct FileDescriptor: ~Copyable {
         guard status.st_mode & S_IFMT == S_IFREG else { throw DurableFileError(path: self.path, reason: .notRegular) }
         guard status.st_uid == geteuid() else {
             throw DurableFileError(
-                path: self.path, reason: .foreignOwner(user: status.st_uid, expected: geteuid()))
+                path: self.path,
+                reason: .foreignOwner(user: status.st_uid, expected: geteuid())
+            )
         }
         guard status.st_mode & 0o022 == 0 else {
             throw DurableFileError(path: self.path, reason: .writableByOthers(mode: status.st_mode & 0o777))

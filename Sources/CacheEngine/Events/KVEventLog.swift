@@ -45,14 +45,19 @@ package struct KVEventLog: Sendable {
     /// Chunks with remembered tokens.
     package var bindingCount: Int { self.bindings.count }
 
-    /// Remembers the tokens of the chunks of one store call. Only worker 0 tells them: the others store the same prompt.
+    /// Remembers the tokens of the chunks of one store call.
+    ///
+    /// Only worker 0 tells them: the others store the same prompt.
     ///
     /// - Parameters:
     ///   - hashes: Consecutive chunk hashes.
     ///   - parent: Hash of the chunk before the first one; nil at the prompt's start.
     ///   - tokens: The chunks' tokens, in order. Chunks whose tokens are missing from its end are not bound.
     package mutating func bindTokens(
-        _ hashes: some Collection<ChunkHash>, parent: ChunkHash?, tokens: ArraySlice<UInt32>, chunkSize: Int
+        _ hashes: some Collection<ChunkHash>,
+        parent: ChunkHash?,
+        tokens: ArraySlice<UInt32>,
+        chunkSize: Int
     ) {
         guard self.isEnabled, chunkSize > 0 else { return }
         var parent = parent
@@ -101,8 +106,12 @@ package struct KVEventLog: Sendable {
         let last = self.nextSequence - 1
         let beforeFirst = last - Int64(self.entries.count)
         var events = KVEvents(
-            isEnabled: true, incarnation: self.incarnation, nextCursor: min(cursor, last),
-            isLost: cursor < beforeFirst || cursor > last, records: [])
+            isEnabled: true,
+            incarnation: self.incarnation,
+            nextCursor: min(cursor, last),
+            isLost: cursor < beforeFirst || cursor > last,
+            records: []
+        )
         var sequence = max(beforeFirst, min(cursor, last))
         while sequence < last, events.records.count < max(1, limit) {
             sequence += 1
@@ -119,12 +128,26 @@ package struct KVEventLog: Sendable {
             guard modelName == model else { return }
             events.records.append(
                 KVEventRecord(
-                    sequence: sequence, kind: .stored, modelName: model, hashes: [hash], parent: parent, tokens: tokens))
+                    sequence: sequence,
+                    kind: .stored,
+                    modelName: model,
+                    hashes: [hash],
+                    parent: parent,
+                    tokens: tokens
+                )
+            )
         case .removed(let hashes, let modelName):
             guard modelName == model else { return }
             events.records.append(
                 KVEventRecord(
-                    sequence: sequence, kind: .removed, modelName: model, hashes: hashes, parent: nil, tokens: []))
+                    sequence: sequence,
+                    kind: .removed,
+                    modelName: model,
+                    hashes: hashes,
+                    parent: nil,
+                    tokens: []
+                )
+            )
         case .lost:
             events.isLost = true
             events.records.removeAll()

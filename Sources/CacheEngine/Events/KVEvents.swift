@@ -23,7 +23,11 @@ package struct KVEventRecord: Sendable, Equatable {
     package let tokens: ArraySlice<UInt32>
 
     package init(
-        sequence: Int64, kind: Kind, modelName: String, hashes: [ChunkHash], parent: ChunkHash?,
+        sequence: Int64,
+        kind: Kind,
+        modelName: String,
+        hashes: [ChunkHash],
+        parent: ChunkHash?,
         tokens: ArraySlice<UInt32>
     ) {
         self.sequence = sequence
@@ -50,7 +54,11 @@ package struct KVEvents: Sendable, Equatable {
     package var records: [KVEventRecord]
 
     package init(
-        isEnabled: Bool, incarnation: Int64, nextCursor: Int64, isLost: Bool, records: [KVEventRecord]
+        isEnabled: Bool,
+        incarnation: Int64,
+        nextCursor: Int64,
+        isLost: Bool,
+        records: [KVEventRecord]
     ) {
         self.isEnabled = isEnabled
         self.incarnation = incarnation

@@ -68,7 +68,12 @@ package struct KVSubscriptions: Sendable {
     /// A cursor below 0, a limit outside ``KVEventLog/batchLimits`` and a log that is off are answered with one batch
     /// that says "disabled": silence or an end would make the client subscribe again in a tight loop.
     package mutating func subscribe(
-        _ instance: InstanceID, stream: EventStreamID, model: String, cursor: Int64, limit: Int, now: Duration,
+        _ instance: InstanceID,
+        stream: EventStreamID,
+        model: String,
+        cursor: Int64,
+        limit: Int,
+        now: Duration,
         log: KVEventLog
     ) -> [KVSubscriptionAction] {
         guard log.isEnabled, cursor >= 0, KVEventLog.batchLimits.contains(limit) else {
@@ -86,13 +91,21 @@ package struct KVSubscriptions: Sendable {
         }
         let first = log.batch(after: cursor, model: model, limit: limit)
         self.subscriptions[stream] = Subscription(
-            instance: instance, model: model, limit: limit, cursor: first.nextCursor, hasCredit: false, lastSeen: now)
+            instance: instance,
+            model: model,
+            limit: limit,
+            cursor: first.nextCursor,
+            hasCredit: false,
+            lastSeen: now
+        )
         self.streams[instance] = stream
         actions.append(.send(first, to: stream))
         return actions
     }
 
-    /// The client took a batch and can take another. Unknown streams and surplus acks are ignored.
+    /// The client took a batch and can take another.
+    ///
+    /// Unknown streams and surplus acks are ignored.
     package mutating func acknowledged(_ stream: EventStreamID, log: KVEventLog) -> [KVSubscriptionAction] {
         guard self.subscriptions[stream] != nil else { return [] }
         self.subscriptions[stream]?.hasCredit = true

@@ -70,7 +70,10 @@ package struct WorkerLiveness: Sendable {
     ///   - connection: Nil for a registration that the journal brought back.
     ///   - processID: The worker's process, only when it was seen alive at registration; nil leaves what was known.
     package mutating func registered(
-        _ id: InstanceID, connection: ConnectionID?, processID: Int32?, now: Duration
+        _ id: InstanceID,
+        connection: ConnectionID?,
+        processID: Int32?,
+        now: Duration
     ) {
         var worker = self.workers[id] ?? Worker(lastActive: now)
         worker.showedLife(on: connection, now: now)
@@ -79,7 +82,9 @@ package struct WorkerLiveness: Sendable {
         self.toldUnknown[id] = nil
     }
 
-    /// A worker left by itself. A later ping counts as one from an unknown id.
+    /// A worker left by itself.
+    ///
+    /// A later ping counts as one from an unknown id.
     package mutating func unregistered(_ id: InstanceID) {
         self.workers[id] = nil
     }
@@ -89,7 +94,9 @@ package struct WorkerLiveness: Sendable {
         self.workers[id]?.showedLife(on: connection, now: now)
     }
 
-    /// A ping that carried an instance id. Returns the answer.
+    /// A ping that carried an instance id.
+    ///
+    /// Returns the answer.
     ///
     /// False exactly once for an id that is not registered now, so that the engine's heartbeat notices the loss; then
     /// true, which lets it register again.
@@ -105,7 +112,9 @@ package struct WorkerLiveness: Sendable {
         return wasTold
     }
 
-    /// A connection ended. Returns the instances whose last connection it was, lowest id first.
+    /// A connection ended.
+    ///
+    /// Returns the instances whose last connection it was, lowest id first.
     ///
     /// From now on the reap limit counts for them even if they never pinged, until they are active again.
     package mutating func connectionClosed(_ connection: ConnectionID, now: Duration) -> [InstanceID] {
@@ -129,14 +138,21 @@ package struct WorkerLiveness: Sendable {
             guard let reason = self.reason(toReap: worker, now: now, isProcessAlive: isProcessAlive) else { continue }
             reaped.append(
                 Reaped(
-                    id: id, silentFor: worker.silence(now: now), hasPinged: worker.hasPinged, reason: reason))
+                    id: id,
+                    silentFor: worker.silence(now: now),
+                    hasPinged: worker.hasPinged,
+                    reason: reason
+                )
+            )
         }
         for entry in reaped { self.workers[entry.id] = nil }
         return reaped.sorted { $0.id.rawValue < $1.id.rawValue }
     }
 
     private func reason(
-        toReap worker: Worker, now: Duration, isProcessAlive: (Int32) -> Bool
+        toReap worker: Worker,
+        now: Duration,
+        isProcessAlive: (Int32) -> Bool
     ) -> Reaped.Reason? {
         if let processID = worker.processID, !isProcessAlive(processID) { return .processGone }
         guard let reapAfter = self.limits.reapAfter else { return nil }

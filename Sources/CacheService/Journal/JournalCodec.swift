@@ -2,7 +2,9 @@
 
 internal import KVModel
 
-/// The journal's file format. Pure; any bytes decode to something.
+/// The journal's file format.
+///
+/// Pure; any bytes decode to something.
 ///
 /// File: 8 bytes ``header``, then records. Record, numbers little-endian: body length (4 bytes), CRC-32C of those
 /// 4 bytes and the body (4), body. Body: kind (1: registration kind, with 0x80 set for its end), instance id (8), and

@@ -2,7 +2,9 @@
 
 internal import KVModel
 
-/// Takes any bytes for a journal file and checks what must hold for all of them. Traps when it does not.
+/// Takes any bytes for a journal file and checks what must hold for all of them.
+///
+/// Traps when it does not.
 package func fuzzJournal(_ bytes: [UInt8]) {
     let content = JournalCodec.decode(bytes)
     if let content {
@@ -10,7 +12,8 @@ package func fuzzJournal(_ bytes: [UInt8]) {
         let encoded = JournalCodec.header + content.records.compactMap { JournalCodec.encode($0) }.joined()
         precondition(
             content.intactByteCount == 0 || encoded == Array(bytes.prefix(content.intactByteCount)),
-            "journal: another encoding of the same records")
+            "journal: another encoding of the same records"
+        )
     }
     let storage = MemoryJournalStorage(bytes)
     let journal = RegistrationJournal(storage: storage) { _ in }

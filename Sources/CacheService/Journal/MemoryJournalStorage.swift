@@ -5,14 +5,17 @@ internal import Synchronization
 
 /// Journal content in memory, for tests and for servers that keep none on disk.
 package final class MemoryJournalStorage: JournalStorage {
-    private let content: Mutex<[UInt8]?>
+    private let storedContent: Mutex<[UInt8]?>
 
     package init(_ content: [UInt8]?) {
-        self.content = Mutex(content)
+        self.storedContent = Mutex(content)
     }
 
+    /// What a file would hold now; nil for no file.
+    package var content: [UInt8]? { self.storedContent.withLock { $0 } }
+
     package func read(limit: Int) throws(DurableFileError) -> [UInt8]? {
-        let content = self.content.withLock { $0 }
+        let content = self.content
         if let content, content.count > limit {
             throw DurableFileError(path: "memory", reason: .tooLarge(byteCount: content.count, limit: limit))
         }
@@ -20,18 +23,18 @@ package final class MemoryJournalStorage: JournalStorage {
     }
 
     package func append(_ bytes: [UInt8]) {
-        self.content.withLock { $0 = ($0 ?? []) + bytes }
+        self.storedContent.withLock { $0 = ($0 ?? []) + bytes }
     }
 
     package func replace(with bytes: [UInt8]) {
-        self.content.withLock { $0 = bytes }
+        self.storedContent.withLock { $0 = bytes }
     }
 
     package func moveAside() {
-        self.content.withLock { $0 = nil }
+        self.storedContent.withLock { $0 = nil }
     }
 
     package func remove() {
-        self.content.withLock { $0 = nil }
+        self.storedContent.withLock { $0 = nil }
     }
 }

@@ -44,12 +44,16 @@ package final class RegistrationJournal: Sendable {
     private let report: @Sendable (String) -> Void
     private let state: Mutex<State>
 
-    /// Reads what an earlier process left. Never fails: whatever is wrong is reported once.
+    /// Reads what an earlier process left.
+    ///
+    /// Never fails: whatever is wrong is reported once.
     ///
     /// - Parameter report: Gets one line for each trouble, without a line end. Called with the journal's lock held, or
     ///   during init.
     package init(
-        storage: any JournalStorage, limits: Limits = Limits(), report: @escaping @Sendable (String) -> Void
+        storage: any JournalStorage,
+        limits: Limits = Limits(),
+        report: @escaping @Sendable (String) -> Void
     ) {
         self.storage = storage
         self.limits = limits
@@ -58,18 +62,25 @@ package final class RegistrationJournal: Sendable {
         self.state.withLock { self.open(&$0) }
     }
 
-    /// Registrations that have not ended, oldest first. Right after init: those that the earlier process left.
+    /// Registrations that have not ended, oldest first.
+    ///
+    /// Right after init: those that the earlier process left.
     package var live: [JournaledRegistration] { self.state.withLock { $0.ledger.live } }
 
     package var statistics: Statistics {
         self.state.withLock { state in
             Statistics(
-                isEnabled: state.isEnabled, liveCount: state.ledger.liveCount,
-                fileByteCount: state.ledger.fileByteCount, refusedCount: state.refusedCount)
+                isEnabled: state.isEnabled,
+                liveCount: state.ledger.liveCount,
+                fileByteCount: state.ledger.fileByteCount,
+                refusedCount: state.refusedCount
+            )
         }
     }
 
-    /// A registration took effect. Repeating a journaled one costs nothing.
+    /// A registration took effect.
+    ///
+    /// Repeating a journaled one costs nothing.
     package func registered(_ registration: JournaledRegistration) {
         let key = JournalLedger.Key(kind: registration.kind, instance: registration.instance)
         self.state.withLock { state in
@@ -78,10 +89,14 @@ package final class RegistrationJournal: Sendable {
         }
     }
 
-    /// A registration ended, whoever ended it. Unknown ones cost nothing.
+    /// A registration ended, whoever ended it.
+    ///
+    /// Unknown ones cost nothing.
     package func unregistered(_ kind: JournaledRegistration.Kind, _ instance: InstanceID) {
         self.state.withLock { state in
-            guard state.isEnabled, state.ledger[JournalLedger.Key(kind: kind, instance: instance)] != nil else { return }
+            guard state.isEnabled, state.ledger[JournalLedger.Key(kind: kind, instance: instance)] != nil else {
+                return
+            }
             self.add(.unregistered(kind, instance), to: &state)
         }
     }
@@ -111,7 +126,8 @@ extension RegistrationJournal {
             guard state.isEnabled else { return }
             self.report(
                 "registration journal: dropped \(content.droppedByteCount) damaged bytes at its end, "
-                    + "kept \(state.ledger.liveCount) registrations")
+                    + "kept \(state.ledger.liveCount) registrations"
+            )
         } else {
             self.compactIfWorthwhile(&state)
         }
@@ -124,7 +140,8 @@ extension RegistrationJournal {
         } catch {
             state.isEnabled = false
             self.report(
-                "registration journal: cannot be used (\(reason)) nor set aside (\(error)); journaling is off")
+                "registration journal: cannot be used (\(reason)) nor set aside (\(error)); journaling is off"
+            )
         }
     }
 }
@@ -172,7 +189,8 @@ extension RegistrationJournal {
         if state.refusedCount == 1 {
             self.report(
                 "registration journal: no room for instance \(registration.instance) "
-                    + "(at most \(self.limits.fileByteCount) bytes); it will not survive a restart")
+                    + "(at most \(self.limits.fileByteCount) bytes); it will not survive a restart"
+            )
         }
         let key = JournalLedger.Key(kind: registration.kind, instance: registration.instance)
         guard state.ledger[key] != nil else { return }
@@ -206,7 +224,8 @@ extension RegistrationJournal {
         } catch {
             self.report(
                 "registration journal: \(cause); journaling is off until the next start, and the stale file "
-                    + "could not be deleted (\(error)): delete it")
+                    + "could not be deleted (\(error)): delete it"
+            )
         }
     }
 }

@@ -17,14 +17,33 @@ private func hash(_ number: UInt64) -> ChunkHash { ChunkHash(words: (number, 1, 
         var log = self.log()
         log.stored([hash(0), hash(1), hash(0)], model: "m")
         let batch = log.batch(after: 0, model: "m", limit: 1024)
-        #expect(batch == KVEvents(
-            isEnabled: true, incarnation: 99, nextCursor: 2, isLost: false,
-            records: [
-                KVEventRecord(
-                    sequence: 1, kind: .stored, modelName: "m", hashes: [hash(0)], parent: nil, tokens: [0, 1]),
-                KVEventRecord(
-                    sequence: 2, kind: .stored, modelName: "m", hashes: [hash(1)], parent: hash(0), tokens: [2, 3]),
-            ]))
+        #expect(
+            batch
+                == KVEvents(
+                    isEnabled: true,
+                    incarnation: 99,
+                    nextCursor: 2,
+                    isLost: false,
+                    records: [
+                        KVEventRecord(
+                            sequence: 1,
+                            kind: .stored,
+                            modelName: "m",
+                            hashes: [hash(0)],
+                            parent: nil,
+                            tokens: [0, 1]
+                        ),
+                        KVEventRecord(
+                            sequence: 2,
+                            kind: .stored,
+                            modelName: "m",
+                            hashes: [hash(1)],
+                            parent: hash(0),
+                            tokens: [2, 3]
+                        ),
+                    ]
+                )
+        )
     }
 
     @Test func announcesOneRemovalWithEveryDistinctHash() {
@@ -63,12 +82,14 @@ private func hash(_ number: UInt64) -> ChunkHash { ChunkHash(words: (number, 1, 
         #expect(!batch.saysSomething)
     }
 
-    @Test(arguments: [
-        // cursor, expected next cursor, lost, sequences; the log holds 13...20
-        (0, 16, true, [13, 14, 15, 16]), (11, 16, true, [13, 14, 15, 16]), (12, 16, false, [13, 14, 15, 16]),
-        (13, 17, false, [14, 15, 16, 17]), (18, 20, false, [19, 20]), (20, 20, false, []), (21, 20, true, []),
-        (Int64.max, 20, true, []), (Int64.min, 16, true, [13, 14, 15, 16]),
-    ] as [(Int64, Int64, Bool, [Int64])])
+    @Test(
+        arguments: [
+            // cursor, expected next cursor, lost, sequences; the log holds 13...20
+            (0, 16, true, [13, 14, 15, 16]), (11, 16, true, [13, 14, 15, 16]), (12, 16, false, [13, 14, 15, 16]),
+            (13, 17, false, [14, 15, 16, 17]), (18, 20, false, [19, 20]), (20, 20, false, []), (21, 20, true, []),
+            (Int64.max, 20, true, []), (Int64.min, 16, true, [13, 14, 15, 16]),
+        ] as [(Int64, Int64, Bool, [Int64])]
+    )
     func servesCursors(cursor: Int64, next: Int64, isLost: Bool, sequences: [Int64]) {
         var log = self.log()
         log.stored((0..<20).map(hash), model: "m")
@@ -136,7 +157,8 @@ private func hash(_ number: UInt64) -> ChunkHash { ChunkHash(words: (number, 1, 
             let limit = Int.random(in: 1...5, using: &random)
             #expect(
                 log.batch(after: cursor, model: name, limit: limit)
-                    == model.batch(after: cursor, model: name, limit: limit))
+                    == model.batch(after: cursor, model: name, limit: limit)
+            )
             #expect(log.depth == min(capacity, model.all.count))
             #expect(log.nextSequence == Int64(model.all.count) + 1)
             #expect(log.unboundStores == model.unbound)
@@ -145,7 +167,9 @@ private func hash(_ number: UInt64) -> ChunkHash { ChunkHash(words: (number, 1, 
     }
 }
 
-/// The same rules with everything kept and searched. A gap is nil.
+/// The same rules with everything kept and searched.
+///
+/// A gap is nil.
 private struct NaiveLog {
     let capacity: Int
     let bindingCapacity: Int
@@ -175,8 +199,14 @@ private struct NaiveLog {
             }
             self.all.append(
                 KVEventRecord(
-                    sequence: Int64(self.all.count) + 1, kind: .stored, modelName: model, hashes: [hash],
-                    parent: binding.parent, tokens: binding.tokens[...]))
+                    sequence: Int64(self.all.count) + 1,
+                    kind: .stored,
+                    modelName: model,
+                    hashes: [hash],
+                    parent: binding.parent,
+                    tokens: binding.tokens[...]
+                )
+            )
         }
     }
 
@@ -185,16 +215,26 @@ private struct NaiveLog {
         let distinct = hashes.indices.filter { !hashes[..<$0].contains(hashes[$0]) }.map { hashes[$0] }
         self.all.append(
             KVEventRecord(
-                sequence: Int64(self.all.count) + 1, kind: .removed, modelName: model, hashes: distinct, parent: nil,
-                tokens: []))
+                sequence: Int64(self.all.count) + 1,
+                kind: .removed,
+                modelName: model,
+                hashes: distinct,
+                parent: nil,
+                tokens: []
+            )
+        )
     }
 
     func batch(after cursor: Int64, model: String, limit: Int) -> KVEvents {
         let last = Int64(self.all.count)
         let first = max(1, last - Int64(self.capacity) + 1)
         var result = KVEvents(
-            isEnabled: true, incarnation: 7, nextCursor: min(cursor, last), isLost: cursor + 1 < first || cursor > last,
-            records: [])
+            isEnabled: true,
+            incarnation: 7,
+            nextCursor: min(cursor, last),
+            isLost: cursor + 1 < first || cursor > last,
+            records: []
+        )
         for sequence in 1...max(1, last) where sequence > cursor && sequence >= first && sequence <= last {
             guard result.records.count < limit else { break }
             result.nextCursor = sequence

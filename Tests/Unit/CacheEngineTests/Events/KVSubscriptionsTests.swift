@@ -15,11 +15,21 @@ private func stream(_ uid: UInt8, connection: UInt64 = 1) -> EventStreamID {
     private var subscriptions = KVSubscriptions(reapAfter: .seconds(120), maximumStreams: 3)
 
     private mutating func subscribe(
-        _ instance: Int64, _ stream: EventStreamID, cursor: Int64 = 0, limit: Int = 8, at seconds: Int = 0
+        _ instance: Int64,
+        _ stream: EventStreamID,
+        cursor: Int64 = 0,
+        limit: Int = 8,
+        at seconds: Int = 0
     ) -> [KVSubscriptionAction] {
         self.subscriptions.subscribe(
-            InstanceID(instance), stream: stream, model: "m", cursor: cursor, limit: limit, now: .seconds(seconds),
-            log: self.log)
+            InstanceID(instance),
+            stream: stream,
+            model: "m",
+            cursor: cursor,
+            limit: limit,
+            now: .seconds(seconds),
+            log: self.log
+        )
     }
 
     private mutating func remove(_ number: UInt64, model: String = "m") -> [KVSubscriptionAction] {
@@ -35,7 +45,9 @@ private func stream(_ uid: UInt8, connection: UInt64 = 1) -> EventStreamID {
         #expect(self.subscribe(1, stream(1)) == [.send(self.batch(after: 0), to: stream(1))])
         #expect(self.remove(1).isEmpty)
         #expect(self.remove(2).isEmpty)
-        #expect(self.subscriptions.acknowledged(stream(1), log: self.log) == [.send(self.batch(after: 0), to: stream(1))])
+        #expect(
+            self.subscriptions.acknowledged(stream(1), log: self.log) == [.send(self.batch(after: 0), to: stream(1))]
+        )
         #expect(self.subscriptions.acknowledged(stream(1), log: self.log).isEmpty)
         #expect(self.remove(3) == [.send(self.batch(after: 2), to: stream(1))])
         #expect(self.remove(4).isEmpty)
@@ -140,7 +152,14 @@ private func stream(_ uid: UInt8, connection: UInt64 = 1) -> EventStreamID {
         #expect(self.subscriptions.due(now: .seconds(221)) == [.end(stream(3))])
         var patient = KVSubscriptions(reapAfter: nil)
         _ = patient.subscribe(
-            InstanceID(1), stream: stream(1), model: "m", cursor: 0, limit: 1, now: .zero, log: self.log)
+            InstanceID(1),
+            stream: stream(1),
+            model: "m",
+            cursor: 0,
+            limit: 1,
+            now: .zero,
+            log: self.log
+        )
         #expect(patient.due(now: .seconds(1_000_000)).isEmpty)
     }
 
@@ -184,9 +203,12 @@ private func stream(_ uid: UInt8, connection: UInt64 = 1) -> EventStreamID {
         }
     }
 
-    /// Keeps the client's books. False when a batch came without credit.
+    /// Keeps the client's books.
+    ///
+    /// False when a batch came without credit.
     private static func note(
-        _ actions: [KVSubscriptionAction], _ credit: inout [EventStreamID: Bool],
+        _ actions: [KVSubscriptionAction],
+        _ credit: inout [EventStreamID: Bool],
         _ heard: inout [EventStreamID: [Int64]]
     ) -> Bool {
         for case .send(let batch, let stream) in actions {

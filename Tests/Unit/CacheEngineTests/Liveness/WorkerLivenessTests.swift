@@ -29,82 +29,139 @@ private struct Scenario: Sendable, CustomTestStringConvertible {
 private let neverForSilence = WorkerLiveness.Limits(reapAfter: nil, registrationGrace: .seconds(3600))
 
 private let scenarios: [Scenario] = [
-    Scenario("a fresh server answers false once, then true", [
-        .ping(7, at: 0, answers: false), .ping(7, at: 10, answers: true), .ping(7, at: 20, answers: true),
-    ]),
-    Scenario("each unknown id gets its own false", [
-        .ping(7, at: 0, answers: false), .ping(8, at: 0, answers: false), .ping(7, at: 1, answers: true),
-        .ping(8, at: 1, answers: true),
-    ]),
-    Scenario("a registered id is never told false", [
-        .register(7, connection: 1, at: 0), .ping(7, at: 1, answers: true), .ping(7, at: 2, answers: true),
-    ]),
-    Scenario("reaped, false once again, and once more after the next loss", [
-        .ping(7, at: 0, answers: false), .ping(7, at: 10, answers: true), .register(7, connection: 1, at: 11),
-        .ping(7, at: 20, answers: true), .due(at: 141, reaps: [7: .silent]), .ping(7, at: 142, answers: false),
-        .ping(7, at: 152, answers: true), .register(7, connection: 1, at: 153), .ping(7, at: 154, answers: true),
-        .due(at: 275, reaps: [7: .silent]), .ping(7, at: 276, answers: false), .ping(7, at: 277, answers: true),
-    ]),
-    Scenario("false once after unregistering", [
-        .register(7, connection: 1, at: 0), .unregister(7), .ping(7, at: 1, answers: false),
-        .ping(7, at: 2, answers: true), .due(at: 9000, reaps: [:]),
-    ]),
-    Scenario("the reap limit is exclusive and counts from the last sign of life", [
-        .register(7, connection: 1, at: 0), .ping(7, at: 0, answers: true), .due(at: 120, reaps: [:]),
-        .active(7, connection: 1, at: 120), .due(at: 240, reaps: [:]), .ping(7, at: 240, answers: true),
-        .due(at: 360, reaps: [:]), .register(7, connection: 1, at: 360), .due(at: 480, reaps: [:]),
-        .due(at: 481, reaps: [7: .silent]), .due(at: 482, reaps: [:]),
-    ]),
-    Scenario("a worker that never pings lives under the grace", [
-        .register(7, connection: 1, at: 0), .due(at: 3600, reaps: [:]), .active(7, connection: 1, at: 3600),
-        .due(at: 7200, reaps: [:]), .due(at: 7201, reaps: [7: .neverPinged]),
-    ]),
-    Scenario("its last connection closes: the reap limit counts from there", [
-        .register(7, connection: 1, at: 0), .close(1, at: 1000, orphans: [7]), .due(at: 1120, reaps: [:]),
-        .due(at: 1121, reaps: [7: .disconnected]),
-    ]),
-    Scenario("active again after the close: the grace counts again", [
-        .register(7, connection: 1, at: 0), .close(1, at: 1000, orphans: [7]), .active(7, connection: 2, at: 1100),
-        .due(at: 1300, reaps: [:]), .due(at: 4700, reaps: [:]), .due(at: 4701, reaps: [7: .neverPinged]),
-    ]),
-    Scenario("one of two connections closes: nothing changes", [
-        .register(7, connection: 1, at: 0), .active(7, connection: 2, at: 1), .close(1, at: 2, orphans: []),
-        .due(at: 1000, reaps: [:]), .close(2, at: 1000, orphans: [7]), .due(at: 1121, reaps: [7: .disconnected]),
-    ]),
-    Scenario("one connection carries several instances", [
-        .register(9, connection: 1, at: 0), .register(7, connection: 1, at: 0), .register(8, connection: 2, at: 0),
-        .close(1, at: 5, orphans: [7, 9]), .close(1, at: 6, orphans: []),
-        .due(at: 126, reaps: [7: .disconnected, 9: .disconnected]),
-    ]),
-    Scenario("a closed connection that pinged before counts from its last ping", [
-        .register(7, connection: 1, at: 0), .ping(7, at: 10, answers: true), .close(1, at: 100, orphans: [7]),
-        .due(at: 130, reaps: [:]), .due(at: 131, reaps: [7: .silent]),
-    ]),
-    Scenario("a process that is gone is due at once, also without a limit for silence", limits: neverForSilence, [
-        .register(7, connection: 1, process: 41, at: 0), .register(8, connection: 1, process: 42, at: 0),
-        .due(at: 1, reaps: [:]), .due(at: 2, dead: [41], reaps: [7: .processGone]), .due(at: 3, dead: [41], reaps: [:]),
-        .ping(7, at: 4, answers: false),
-    ]),
-    Scenario("a later registration tells the process; nil keeps what was known", [
-        .register(7, connection: 1, at: 0), .due(at: 1, dead: [41], reaps: [:]),
-        .register(7, connection: 1, process: 41, at: 2), .register(7, connection: 1, at: 3),
-        .due(at: 4, dead: [41], reaps: [7: .processGone]),
-    ]),
-    Scenario("no limit: silence, closed connections and the grace reap nobody", limits: neverForSilence, [
-        .register(7, connection: 1, at: 0), .ping(7, at: 1, answers: true), .register(8, connection: 1, at: 0),
-        .close(1, at: 2, orphans: [7, 8]), .due(at: 1_000_000, reaps: [:]),
-    ]),
-    Scenario("a restored registration has no connection and lives under the grace", [
-        .register(7, connection: nil, at: 0), .close(1, at: 1, orphans: []), .due(at: 3600, reaps: [:]),
-        .ping(7, at: 3600, answers: true), .due(at: 3721, reaps: [7: .silent]),
-    ]),
-    Scenario("activity of unknown ids registers nobody", [
-        .active(7, connection: 1, at: 0), .due(at: 9999, reaps: [:]), .ping(7, at: 1, answers: false),
-    ]),
-    Scenario("time that runs backwards shortens nothing", [
-        .register(7, connection: 1, at: 100), .ping(7, at: 50, answers: true), .due(at: 10, reaps: [:]),
-        .due(at: 220, reaps: [:]), .due(at: 221, reaps: [7: .silent]),
-    ]),
+    Scenario(
+        "a fresh server answers false once, then true",
+        [
+            .ping(7, at: 0, answers: false), .ping(7, at: 10, answers: true), .ping(7, at: 20, answers: true),
+        ]
+    ),
+    Scenario(
+        "each unknown id gets its own false",
+        [
+            .ping(7, at: 0, answers: false), .ping(8, at: 0, answers: false), .ping(7, at: 1, answers: true),
+            .ping(8, at: 1, answers: true),
+        ]
+    ),
+    Scenario(
+        "a registered id is never told false",
+        [
+            .register(7, connection: 1, at: 0), .ping(7, at: 1, answers: true), .ping(7, at: 2, answers: true),
+        ]
+    ),
+    Scenario(
+        "reaped, false once again, and once more after the next loss",
+        [
+            .ping(7, at: 0, answers: false), .ping(7, at: 10, answers: true), .register(7, connection: 1, at: 11),
+            .ping(7, at: 20, answers: true), .due(at: 141, reaps: [7: .silent]), .ping(7, at: 142, answers: false),
+            .ping(7, at: 152, answers: true), .register(7, connection: 1, at: 153), .ping(7, at: 154, answers: true),
+            .due(at: 275, reaps: [7: .silent]), .ping(7, at: 276, answers: false), .ping(7, at: 277, answers: true),
+        ]
+    ),
+    Scenario(
+        "false once after unregistering",
+        [
+            .register(7, connection: 1, at: 0), .unregister(7), .ping(7, at: 1, answers: false),
+            .ping(7, at: 2, answers: true), .due(at: 9000, reaps: [:]),
+        ]
+    ),
+    Scenario(
+        "the reap limit is exclusive and counts from the last sign of life",
+        [
+            .register(7, connection: 1, at: 0), .ping(7, at: 0, answers: true), .due(at: 120, reaps: [:]),
+            .active(7, connection: 1, at: 120), .due(at: 240, reaps: [:]), .ping(7, at: 240, answers: true),
+            .due(at: 360, reaps: [:]), .register(7, connection: 1, at: 360), .due(at: 480, reaps: [:]),
+            .due(at: 481, reaps: [7: .silent]), .due(at: 482, reaps: [:]),
+        ]
+    ),
+    Scenario(
+        "a worker that never pings lives under the grace",
+        [
+            .register(7, connection: 1, at: 0), .due(at: 3600, reaps: [:]), .active(7, connection: 1, at: 3600),
+            .due(at: 7200, reaps: [:]), .due(at: 7201, reaps: [7: .neverPinged]),
+        ]
+    ),
+    Scenario(
+        "its last connection closes: the reap limit counts from there",
+        [
+            .register(7, connection: 1, at: 0), .close(1, at: 1000, orphans: [7]), .due(at: 1120, reaps: [:]),
+            .due(at: 1121, reaps: [7: .disconnected]),
+        ]
+    ),
+    Scenario(
+        "active again after the close: the grace counts again",
+        [
+            .register(7, connection: 1, at: 0), .close(1, at: 1000, orphans: [7]), .active(7, connection: 2, at: 1100),
+            .due(at: 1300, reaps: [:]), .due(at: 4700, reaps: [:]), .due(at: 4701, reaps: [7: .neverPinged]),
+        ]
+    ),
+    Scenario(
+        "one of two connections closes: nothing changes",
+        [
+            .register(7, connection: 1, at: 0), .active(7, connection: 2, at: 1), .close(1, at: 2, orphans: []),
+            .due(at: 1000, reaps: [:]), .close(2, at: 1000, orphans: [7]), .due(at: 1121, reaps: [7: .disconnected]),
+        ]
+    ),
+    Scenario(
+        "one connection carries several instances",
+        [
+            .register(9, connection: 1, at: 0), .register(7, connection: 1, at: 0), .register(8, connection: 2, at: 0),
+            .close(1, at: 5, orphans: [7, 9]), .close(1, at: 6, orphans: []),
+            .due(at: 126, reaps: [7: .disconnected, 9: .disconnected]),
+        ]
+    ),
+    Scenario(
+        "a closed connection that pinged before counts from its last ping",
+        [
+            .register(7, connection: 1, at: 0), .ping(7, at: 10, answers: true), .close(1, at: 100, orphans: [7]),
+            .due(at: 130, reaps: [:]), .due(at: 131, reaps: [7: .silent]),
+        ]
+    ),
+    Scenario(
+        "a process that is gone is due at once, also without a limit for silence",
+        limits: neverForSilence,
+        [
+            .register(7, connection: 1, process: 41, at: 0), .register(8, connection: 1, process: 42, at: 0),
+            .due(at: 1, reaps: [:]), .due(at: 2, dead: [41], reaps: [7: .processGone]),
+            .due(at: 3, dead: [41], reaps: [:]),
+            .ping(7, at: 4, answers: false),
+        ]
+    ),
+    Scenario(
+        "a later registration tells the process; nil keeps what was known",
+        [
+            .register(7, connection: 1, at: 0), .due(at: 1, dead: [41], reaps: [:]),
+            .register(7, connection: 1, process: 41, at: 2), .register(7, connection: 1, at: 3),
+            .due(at: 4, dead: [41], reaps: [7: .processGone]),
+        ]
+    ),
+    Scenario(
+        "no limit: silence, closed connections and the grace reap nobody",
+        limits: neverForSilence,
+        [
+            .register(7, connection: 1, at: 0), .ping(7, at: 1, answers: true), .register(8, connection: 1, at: 0),
+            .close(1, at: 2, orphans: [7, 8]), .due(at: 1_000_000, reaps: [:]),
+        ]
+    ),
+    Scenario(
+        "a restored registration has no connection and lives under the grace",
+        [
+            .register(7, connection: nil, at: 0), .close(1, at: 1, orphans: []), .due(at: 3600, reaps: [:]),
+            .ping(7, at: 3600, answers: true), .due(at: 3721, reaps: [7: .silent]),
+        ]
+    ),
+    Scenario(
+        "activity of unknown ids registers nobody",
+        [
+            .active(7, connection: 1, at: 0), .due(at: 9999, reaps: [:]), .ping(7, at: 1, answers: false),
+        ]
+    ),
+    Scenario(
+        "time that runs backwards shortens nothing",
+        [
+            .register(7, connection: 1, at: 100), .ping(7, at: 50, answers: true), .due(at: 10, reaps: [:]),
+            .due(at: 220, reaps: [:]), .due(at: 221, reaps: [7: .silent]),
+        ]
+    ),
 ]
 
 @Suite struct WorkerLivenessTests {
@@ -118,8 +175,11 @@ private let scenarios: [Scenario] = [
         switch step {
         case .register(let id, let connection, let process, let time):
             liveness.registered(
-                InstanceID(id), connection: connection.map { ConnectionID($0) }, processID: process,
-                now: .seconds(time))
+                InstanceID(id),
+                connection: connection.map { ConnectionID($0) },
+                processID: process,
+                now: .seconds(time)
+            )
         case .unregister(let id):
             liveness.unregistered(InstanceID(id))
         case .active(let id, let connection, let time):
@@ -144,10 +204,12 @@ private let scenarios: [Scenario] = [
         _ = liveness.pinged(InstanceID(2), connection: ConnectionID(1), now: .seconds(10))
         #expect(liveness.trackedCount == 2)
         let reaped = liveness.due(now: .seconds(5000)) { _ in true }
-        #expect(reaped == [
-            .init(id: InstanceID(1), silentFor: .seconds(4995), hasPinged: false, reason: .neverPinged),
-            .init(id: InstanceID(2), silentFor: .seconds(4990), hasPinged: true, reason: .silent),
-        ])
+        #expect(
+            reaped == [
+                .init(id: InstanceID(1), silentFor: .seconds(4995), hasPinged: false, reason: .neverPinged),
+                .init(id: InstanceID(2), silentFor: .seconds(4990), hasPinged: true, reason: .silent),
+            ]
+        )
         #expect(liveness.trackedCount == 0)
     }
 
@@ -160,7 +222,9 @@ private let scenarios: [Scenario] = [
             #expect(liveness.pinged(InstanceID(Int64(number)), connection: ConnectionID(2), now: now) == false)
             #expect(liveness.rememberedUnknownCount <= limit)
             // A real heartbeat goes on between the others, and is not pushed out by them.
-            if number % 500 == 0 { #expect(liveness.pinged(InstanceID(-1), connection: ConnectionID(1), now: now) == true) }
+            if number % 500 == 0 {
+                #expect(liveness.pinged(InstanceID(-1), connection: ConnectionID(1), now: now) == true)
+            }
         }
         #expect(liveness.pinged(InstanceID(-1), connection: ConnectionID(1), now: .seconds(60)) == true)
     }
