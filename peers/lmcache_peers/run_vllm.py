@@ -28,7 +28,7 @@ ORDER = [*quick_start.SCENARIOS, *two_engines.SCENARIOS, *dead_engine.SCENARIOS,
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
-    parser.add_argument("--second-mode", default="auto", help="transfer mode of the second engine")
+    parser.add_argument("--second-mode", default="lmcache_driven", help="transfer mode of the second engine")
     parser.add_argument("--dtype", default="float32", help="what the engines compute and cache in")
     return parser.parse_args()
 

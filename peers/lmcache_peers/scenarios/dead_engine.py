@@ -42,7 +42,7 @@ def _leaks(stage: Stage) -> list[str]:
 
 def killed_in_mid_store(stage: Stage) -> str:
     """The server lives on, forgets the engine after its reap time, and what it kept of it is right."""
-    stage.second.complete(random_tokens(seed=70, count=300))
+    stage.ask(stage.second, random_tokens(seed=70, count=300))
     prompt = random_tokens(seed=71, count=3500)
     mark = stage.server.mark()
     request = threading.Thread(target=_attempt, args=(stage, prompt), daemon=True)

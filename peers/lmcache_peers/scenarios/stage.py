@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from lmcache_peers.engine import Completion, Engine
@@ -11,6 +12,7 @@ from lmcache_peers.report import expect, expect_equal
 from lmcache_peers.server import CacheServer
 
 CHUNK = 32
+LOG_SECONDS = 3
 
 
 @dataclass
@@ -44,13 +46,21 @@ class Stage:
         asked, hit = engine.external_tokens()
         completion = engine.complete(prompt, salt=salt, seconds=seconds)
         asked_after, hit_after = engine.external_tokens()
-        return Seen(
-            completion=completion,
-            asked=asked_after - asked,
-            hit=hit_after - hit,
-            stored=self.server.stored(mark),
-            retrieved=self.server.retrieved(mark),
-        )
+        seen = Seen(completion, asked=asked_after - asked, hit=hit_after - hit, stored=[], retrieved=[])
+        self._collect(seen, prompt, mark)
+        return seen
+
+    def _collect(self, seen: Seen, prompt: list[int], mark: int) -> None:
+        """Reads the server's log; an engine does not wait for its last store before it answers."""
+        found = -(-seen.hit // CHUNK) * CHUNK
+        deadline = time.monotonic() + LOG_SECONDS
+        while True:
+            seen.stored = self.server.stored(mark)
+            seen.retrieved = self.server.retrieved(mark)
+            complete = sum(seen.stored) + found >= whole_chunks(len(prompt), CHUNK) and sum(seen.retrieved) >= found
+            if complete or time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
 
 
 def expected_hit(prompt: list[int], cached: int) -> int:
