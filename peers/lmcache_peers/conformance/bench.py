@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ class Bench:
     http_port: int
     client: RawClient
     seconds: float = 3.0
+    delay: float = 0.0
+    """How long a store may take to become visible after its answer."""
 
     def connect(self) -> RawClient:
         return RawClient(self.port, self.seconds)
@@ -51,6 +54,7 @@ class Bench:
 
     def lookup(self, key: dict[str, Any]) -> int:
         """The hit in chunks of a lookup by a scheduler."""
+        time.sleep(self.delay)
         scheduler_key = {**key, "worker_id": None}
         reply = self.call("lookup", scheduler_key, 1)
         expect(reply.refusal is None and reply.value_frame is None, f"lookup answered {reply}")
