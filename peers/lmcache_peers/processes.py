@@ -91,6 +91,10 @@ class Process:
         self.end()
         return self.exit_status
 
+    def release(self) -> None:
+        """Leaves it running after this program."""
+        _running.remove(self)
+
     def end(self) -> None:
         """Kills what is left of the group and reaps the leader."""
         self.kill()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pathlib
 
 FOLDER = pathlib.Path("/dev/shm")
-PATTERNS = ("lmcache_l1_pool_peers_*", "lmcache_kv_*", "psm_*", "torch_*")
+PATTERNS = ("lmcache_l1_pool_peers_*", "lmcache_kv_*", "psm_*", "torch_*", "sem.mp-*")
 
 
 def names() -> set[str]:

@@ -20,7 +20,7 @@ from lmcache_peers.conformance import (
 from lmcache_peers.conformance.bench import Bench
 from lmcache_peers.processes import end_all
 from lmcache_peers.report import Report
-from lmcache_peers.server import CacheServer
+from lmcache_peers.server import CacheServer, ask_chunk_size
 from lmcache_peers.wire import RawClient
 from lmcache_peers.wire_values import CHUNK
 
@@ -85,6 +85,19 @@ def start_server() -> CacheServer:
     return server
 
 
+def revive(server: CacheServer, after: str, report: Report) -> None:
+    """Starts the server again if the case has ended or silenced it, so that the next cases mean something."""
+    status = server.process.exit_status
+    if status is not None:
+        report.fail("server", f"ended with {status} in {after}; see {server.log}")
+    elif ask_chunk_size(server.port, 5) is None:
+        report.fail("server", f"does not answer any more after {after}; see {server.log}")
+    else:
+        return
+    server.kill()
+    server.start()
+
+
 def main() -> int:
     arguments = parse()
     wanted = [name for name in arguments.only.split(",") if name]
@@ -100,9 +113,8 @@ def main() -> int:
             with RawClient(arguments.port, arguments.seconds) as client:
                 bench = Bench(arguments.port, arguments.http_port, client, arguments.seconds, delay)
                 report.run(f"{scenario.__module__.rpartition('.')[2]}.{scenario.__name__}", lambda: scenario(bench))
-            if server is not None and server.process.exit_status is not None:
-                report.fail("server", f"ended with {server.process.exit_status} in {scenario.__name__}; see {server.log}")
-                server.start()
+            if server is not None:
+                revive(server, scenario.__name__, report)
     finally:
         end_all()
         if server is not None:

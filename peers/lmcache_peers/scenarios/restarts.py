@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from lmcache_peers.engine import HEARTBEAT_SECONDS, Completion
 from lmcache_peers.processes import Late, wait_for
@@ -76,6 +78,22 @@ def between_two_pings(stage: Stage) -> str:
     )
 
 
+def lookup_lost_in_the_crash(stage: Stage) -> str:
+    """A lookup that reached the server's machine but not its mind: the request is computed all the same."""
+    prompt = random_tokens(seed=55, count=1500)
+    known = stage.ask(stage.first, prompt)
+    stage.server.process.kill(signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(stage.first.complete, prompt, seconds=REQUEST_SECONDS)
+        time.sleep(1)
+        stage.server.kill()
+        stage.server.start()
+        completion = answer.result(REQUEST_SECONDS + 5)
+    same = expect_same(known.completion, completion)
+    resumed = _wait_until_caching(stage, seed=5500)
+    return f"answered after {completion.total_seconds:.1f} s, {same}; caching resumed after {resumed:.1f} s"
+
+
 def under_load(stage: Stage) -> str:
     """The server is killed and restarted while requests run: each of them ends, with the right text."""
     prompts = [random_tokens(seed=60 + index, count=900) for index in range(4)]
@@ -115,4 +133,4 @@ def under_load(stage: Stage) -> str:
     )
 
 
-SCENARIOS = [missed_ping, between_two_pings, under_load]
+SCENARIOS = [missed_ping, between_two_pings, under_load, lookup_lost_in_the_crash]
