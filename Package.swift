@@ -59,7 +59,7 @@ let sources: [Target] = [
     // Level 3
     .target(
         name: "CacheService",
-        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", "Telemetry", logging],
+        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "L1Cache", "DurableFile", "Telemetry", logging],
         swiftSettings: memorySafe),
     .target(
         name: "AdminHTTP",
