@@ -89,7 +89,9 @@ let sources: [Target] = [
 let tests: [Target] = [
     .testTarget(name: "NativeThreadsTests", dependencies: ["NativeThreads"], path: "Tests/Unit/NativeThreadsTests"),
     .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], path: "Tests/Unit/MessagePackTests"),
-    .testTarget(name: "KVModelTests", dependencies: ["KVModel"], path: "Tests/Unit/KVModelTests"),
+    .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+    .testTarget(
+        name: "KVModelTests", dependencies: ["KVModel", "CAllocationCounter"], path: "Tests/Unit/KVModelTests"),
     .testTarget(
         name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
         path: "Tests/Unit/CacheProtocolTests"),
@@ -100,7 +102,9 @@ let tests: [Target] = [
         name: "FuzzEntriesTests", dependencies: ["FuzzEntries"], path: "Tests/FuzzEntriesTests",
         swiftSettings: checked),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
-    .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
+    .testTarget(
+        name: "L1CacheTests", dependencies: ["L1Cache", "KVModel", "NativeThreads", "CAllocationCounter"],
+        path: "Tests/Unit/L1CacheTests"),
     .testTarget(
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
