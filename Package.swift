@@ -17,22 +17,23 @@ let memorySafe: [SwiftSetting] = checked + [.strictMemorySafety()]
 
 /// LMCACHE_STATIC=1 links libzmq and what it needs into the program, for releases.
 let isStatic = Context.environment["LMCACHE_STATIC"] == "1"
-/// Debian's libzmq.a wants GSSAPI, which has no static library: a stub target stands in for it.
+let staticLibraries = ["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"]
 let zmqLinking: [LinkerSetting] =
     isStatic
-    ? [.unsafeFlags(["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"].flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
+    ? [.unsafeFlags(staticLibraries.flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
     : [.linkedLibrary("zmq")]
-let zmqStubs: [Target] = isStatic ? [.target(name: "CGSSAPIStubs")] : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 
-let sources: [Target] = zmqStubs + [
+let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+    // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
+    .target(name: "CZeroMQSupport", cSettings: isStatic ? [.define("LMC_GSSAPI_STUBS")] : []),
     .target(name: "NativeThreads", dependencies: ["CSystemShims"], swiftSettings: checked),
     .target(name: "MessagePack", swiftSettings: checked),
     .target(name: "KVModel", swiftSettings: checked),
@@ -44,7 +45,7 @@ let sources: [Target] = zmqStubs + [
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(
         name: "ZMQTransport",
-        dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"] + (isStatic ? ["CGSSAPIStubs"] : []),
+        dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
         swiftSettings: checked, linkerSettings: zmqLinking),
     // Level 2
     .target(
