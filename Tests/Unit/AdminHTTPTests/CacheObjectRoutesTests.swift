@@ -2,6 +2,8 @@
 
 import Testing
 
+@testable import AdminHTTP
+
 @Suite struct CacheObjectRoutesTests {
     private let fixture = FrontFixture()
     private static let noAdapters = #"{"detail":"no L2 adapters configured"}"#

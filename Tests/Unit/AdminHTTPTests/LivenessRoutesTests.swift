@@ -2,6 +2,8 @@
 
 import Testing
 
+@testable import AdminHTTP
+
 @Suite struct LivenessRoutesTests {
     private let fixture = FrontFixture()
 

@@ -2,6 +2,8 @@
 
 import Testing
 
+@testable import AdminHTTP
+
 @Suite struct ReconfigureRoutesTests {
     private let fixture = FrontFixture()
 
