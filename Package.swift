@@ -54,11 +54,15 @@ let sources: [Target] = [
         swiftSettings: memorySafe),
     // Level 5
     .target(
-        name: "ServerKit", dependencies: ["EngineKit", "CacheService", "AdminHTTP", "ZMQTransport", "Telemetry", logging],
+        name: "ServerKit",
+        dependencies: [
+            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "Telemetry", "NativeThreads", logging,
+        ],
         swiftSettings: checked),
     // Level 6
     .executableTarget(
-        name: "lmcache", dependencies: ["ServerKit", "ZMQTransport", "CacheProtocol", arguments],
+        name: "lmcache",
+        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "CSystemShims", arguments],
         swiftSettings: checked),
 ]
 
@@ -75,6 +79,13 @@ let tests: [Target] = [
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
     .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
+    .testTarget(
+        name: "EngineKitTests", dependencies: ["EngineKit", "Telemetry"], path: "Tests/Unit/EngineKitTests"),
+    .testTarget(
+        name: "ServerKitTests", dependencies: ["ServerKit", "EngineKit", logging], path: "Tests/Unit/ServerKitTests"),
+    .testTarget(
+        name: "CommandLineTests", dependencies: ["lmcache", "EngineKit", "Telemetry", arguments],
+        path: "Tests/CommandLineTests", exclude: ["Snapshots"]),
 ]
 
 // TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
