@@ -24,7 +24,8 @@ struct CommandContext {
         CommandContext(
             environment: ProcessEnvironment.all(),
             writeOutput: { FileWriter.write($0, to: STDOUT_FILENO) },
-            writeError: { FileWriter.write($0, to: STDERR_FILENO) })
+            writeError: { FileWriter.write($0, to: STDERR_FILENO) }
+        )
     }
 
     /// One line on standard error that says why a command ends.

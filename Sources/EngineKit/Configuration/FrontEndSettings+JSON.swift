@@ -14,17 +14,23 @@ extension ObservabilitySettings {
             ("otlp_endpoint", .optional(self.otlpEndpoint)),
             ("prometheus_port", .integer(self.prometheusPort)),
             ("metrics_sample_rate", .double(self.metricsSampleRate)),
-            ("lookup_hash_log", .object([
-                ("output_dir", .string(self.lookupHashLogDirectory)),
-                ("rotation_interval_sec", .integer(self.lookupHashLogRotationSeconds)),
-                ("rotation_max_size", .integer(self.lookupHashLogRotationBytes)),
-                ("max_files", .integer(self.lookupHashLogMaximumFiles)),
-            ])),
-            ("gc_monitor", .object([
-                ("enabled", .bool(self.isGCMonitorEnabled)),
-                ("min_pause_ms", .double(self.gcMonitorMinimumPauseMilliseconds)),
-                ("top_objects", .integer(self.gcMonitorTopObjects)),
-            ])),
+            (
+                "lookup_hash_log",
+                .object([
+                    ("output_dir", .string(self.lookupHashLogDirectory)),
+                    ("rotation_interval_sec", .integer(self.lookupHashLogRotationSeconds)),
+                    ("rotation_max_size", .integer(self.lookupHashLogRotationBytes)),
+                    ("max_files", .integer(self.lookupHashLogMaximumFiles)),
+                ])
+            ),
+            (
+                "gc_monitor",
+                .object([
+                    ("enabled", .bool(self.isGCMonitorEnabled)),
+                    ("min_pause_ms", .double(self.gcMonitorMinimumPauseMilliseconds)),
+                    ("top_objects", .integer(self.gcMonitorTopObjects)),
+                ])
+            ),
             ("extra_logging_enabled", .bool(self.isExtraLoggingEnabled)),
             ("extra_logging_interval", .double(self.extraLoggingInterval)),
             ("trace_level", .optional(self.traceLevel?.rawValue)),

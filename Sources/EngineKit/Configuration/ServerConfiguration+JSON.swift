@@ -7,11 +7,17 @@ extension ServerConfiguration {
     package var json: JSONValue {
         .object([
             ("mp", self.requests.json),
-            ("storage_manager", self.storage.json(self.observability, sharedMemoryName: self.requests.sharedMemoryName)),
+            (
+                "storage_manager",
+                self.storage.json(self.observability, sharedMemoryName: self.requests.sharedMemoryName)
+            ),
             ("observability", self.observability.json(instanceID: self.requests.instanceID)),
-            ("http", .object([
-                ("http_host", .string(self.http.host)), ("http_port", .integer(self.http.port)),
-            ])),
+            (
+                "http",
+                .object([
+                    ("http_host", .string(self.http.host)), ("http_port", .integer(self.http.port)),
+                ])
+            ),
             ("coordinator", self.coordinator.json),
         ])
     }
@@ -36,9 +42,12 @@ extension RequestServerSettings {
             ("enable_blend_reorder", .bool(self.isBlendReorderEnabled)),
             ("supported_transfer_mode", .string(self.supportedTransferMode.rawValue)),
             ("isolated_ipc", .bool(self.isIsolatedIPC)),
-            ("runtime_plugin_config", .object([
-                ("locations", .strings(self.pluginLocations)), ("extra_config", .object([])),
-            ])),
+            (
+                "runtime_plugin_config",
+                .object([
+                    ("locations", .strings(self.pluginLocations)), ("extra_config", .object([])),
+                ])
+            ),
             ("p2p_config", self.peerToPeer.json),
             ("shm_name", .string(self.sharedMemoryName)),
             ("script_allowed_imports", .strings(self.scriptAllowedImports)),

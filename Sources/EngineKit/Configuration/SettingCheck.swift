@@ -4,7 +4,10 @@
 enum SettingCheck {
     /// Throws unless `condition` holds.
     static func require(
-        _ condition: Bool, _ setting: String, given: some CustomStringConvertible, accepted: String,
+        _ condition: Bool,
+        _ setting: String,
+        given: some CustomStringConvertible,
+        accepted: String,
         reason: String? = nil
     ) throws(ConfigurationError) {
         if condition { return }
@@ -19,13 +22,19 @@ enum SettingCheck {
     /// Throws unless `value` is finite, above the lower bound of `range` and at most its upper bound.
     static func above(_ setting: String, _ value: Double, _ range: ClosedRange<Double>) throws(ConfigurationError) {
         try self.require(
-            value.isFinite && value > range.lowerBound && value <= range.upperBound, setting, given: value,
-            accepted: SettingText.number(above: range))
+            value.isFinite && value > range.lowerBound && value <= range.upperBound,
+            setting,
+            given: value,
+            accepted: SettingText.number(above: range)
+        )
     }
 
     /// Throws when a setting that is not built is in use.
     static func absent(
-        _ setting: String, _ given: String?, accepted: String, reason: String
+        _ setting: String,
+        _ given: String?,
+        accepted: String,
+        reason: String
     ) throws(ConfigurationError) {
         guard let given, !given.isEmpty else { return }
         throw ConfigurationError(setting: setting, given: given, accepted: accepted, reason: reason)

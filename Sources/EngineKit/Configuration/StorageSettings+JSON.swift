@@ -31,16 +31,19 @@ extension StorageSettings {
     private func poolJSON(eviction: JSONValue, sharedMemoryName: String) -> JSONValue {
         let bytes = self.poolBytes ?? 0
         return .object([
-            ("memory_config", .object([
-                ("size_in_bytes", .integer(bytes)),
-                ("use_lazy", .bool(true)),
-                ("init_size_in_bytes", .integer(min(bytes, self.initialGiB * 1_073_741_824))),
-                ("align_bytes", .integer(self.alignment)),
-                ("shm_name", .string(sharedMemoryName)),
-                ("use_hugepages", .bool(self.usesHugePages)),
-                ("devdax_path", .optional(self.devdaxPath)),
-                ("devdax_size_in_bytes", .integer(0)),
-            ])),
+            (
+                "memory_config",
+                .object([
+                    ("size_in_bytes", .integer(bytes)),
+                    ("use_lazy", .bool(true)),
+                    ("init_size_in_bytes", .integer(min(bytes, self.initialGiB * 1_073_741_824))),
+                    ("align_bytes", .integer(self.alignment)),
+                    ("shm_name", .string(sharedMemoryName)),
+                    ("use_hugepages", .bool(self.usesHugePages)),
+                    ("devdax_path", .optional(self.devdaxPath)),
+                    ("devdax_size_in_bytes", .integer(0)),
+                ])
+            ),
             ("gds_l1_config", .null),
             ("write_ttl_seconds", .integer(self.writeTTLSeconds)),
             ("read_ttl_seconds", .integer(self.readTTLSeconds)),

@@ -44,13 +44,19 @@ package enum ServerEndpoint: Hashable, Sendable {
         guard lstat(path, &status) == 0 else {
             if errno == ENOENT, access(Self.directory(of: path), W_OK) == 0 { return }
             throw .unusableAddress(
-                setting: setting, given: "ipc://\(path)", accepted: "a path in a writable directory",
-                reason: String(cString: strerror(errno)))
+                setting: setting,
+                given: "ipc://\(path)",
+                accepted: "a path in a writable directory",
+                reason: String(cString: strerror(errno))
+            )
         }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw .unusableAddress(
-                setting: setting, given: "ipc://\(path)", accepted: "a path that is free or a socket",
-                reason: "a file that is no socket is there")
+                setting: setting,
+                given: "ipc://\(path)",
+                accepted: "a path that is free or a socket",
+                reason: "a file that is no socket is there"
+            )
         }
         if Self.accepts(path) { throw .addressInUse(setting: setting, address: "ipc://\(path)") }
     }

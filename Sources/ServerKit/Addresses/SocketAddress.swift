@@ -25,8 +25,11 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
         guard !host.utf8.contains(0), let found = Self.resolve(host) else {
             throw .unusableAddress(
-                setting: setting, given: host, accepted: "an address of this machine, or a name that resolves to one",
-                reason: "it does not resolve")
+                setting: setting,
+                given: host,
+                accepted: "an address of this machine, or a name that resolves to one",
+                reason: "it does not resolve"
+            )
         }
         self.init(host: found.host, port: port, isIPv6: found.isIPv6)
     }
@@ -47,8 +50,11 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         case EADDRINUSE: throw .addressInUse(setting: setting, address: self.description)
         default:
             throw .unusableAddress(
-                setting: setting, given: self.description, accepted: "an address of this machine that may be bound",
-                reason: String(cString: strerror(problem)))
+                setting: setting,
+                given: self.description,
+                accepted: "an address of this machine that may be bound",
+                reason: String(cString: strerror(problem))
+            )
         }
     }
 
@@ -64,7 +70,14 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         while let entry = next {
             var text = [CChar](repeating: 0, count: Int(NI_MAXHOST))
             let isNamed = getnameinfo(
-                entry.pointee.ai_addr, entry.pointee.ai_addrlen, &text, socklen_t(text.count), nil, 0, NI_NUMERICHOST)
+                entry.pointee.ai_addr,
+                entry.pointee.ai_addrlen,
+                &text,
+                socklen_t(text.count),
+                nil,
+                0,
+                NI_NUMERICHOST
+            )
             if isNamed == 0 {
                 let numeric = text.withUnsafeBufferPointer { $0.baseAddress.map { String(cString: $0) } ?? "" }
                 if entry.pointee.ai_family == AF_INET { return (numeric, false) }

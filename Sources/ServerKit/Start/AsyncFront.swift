@@ -50,7 +50,9 @@ package final class AsyncFront: Sendable {
         task.cancel()
         if let failure = outcome.1 { throw failure }
         throw .failed(
-            part: self.name, reason: isSettled ? "it ended at once" : "it was not ready after \(milliseconds) ms")
+            part: self.name,
+            reason: isSettled ? "it ended at once" : "it was not ready after \(milliseconds) ms"
+        )
     }
 
     /// Cancels the service and waits for its end, at most this long.

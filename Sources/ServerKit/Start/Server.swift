@@ -20,14 +20,19 @@ package struct Server {
 
     /// Resolves and checks every address, before anything costly happens.
     package init(
-        configuration: ServerConfiguration, parts: any ServerParts, log: Logger
+        configuration: ServerConfiguration,
+        parts: any ServerParts,
+        log: Logger
     ) throws(StartError) {
         var endpoints: [ServerEndpoint] = []
         for (position, endpoint) in configuration.endpoints.enumerated() {
             endpoints.append(try ServerEndpoint(endpoint, setting: position == 0 ? "--host" : "--bind"))
         }
         let http = try SocketAddress(
-            host: configuration.http.host, port: configuration.http.port, setting: "--http-host")
+            host: configuration.http.host,
+            port: configuration.http.port,
+            setting: "--http-host"
+        )
         for (position, endpoint) in endpoints.enumerated() {
             try endpoint.checkFree(setting: position == 0 ? "--port" : "--bind")
         }
@@ -55,14 +60,20 @@ package struct Server {
         let parts = self.parts
         return StartOrder([
             .init(
-                name: "engine", start: { () throws(StartError) in try parts.startEngine() },
-                stop: { parts.stopEngine() }),
+                name: "engine",
+                start: { () throws(StartError) in try parts.startEngine() },
+                stop: { parts.stopEngine() }
+            ),
             .init(
-                name: "requests", start: { () throws(StartError) in try self.startRequests() },
-                stop: { parts.stopRequests() }),
+                name: "requests",
+                start: { () throws(StartError) in try self.startRequests() },
+                stop: { parts.stopRequests() }
+            ),
             .init(
-                name: "administration", start: { () throws(StartError) in try self.startAdministration() },
-                stop: { parts.stopAdministration() }),
+                name: "administration",
+                start: { () throws(StartError) in try self.startAdministration() },
+                stop: { parts.stopAdministration() }
+            ),
         ])
     }
 

@@ -6,22 +6,29 @@ import Telemetry
 /// `lmcache describe`.
 struct DescribeCommand: ExecutableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "describe", abstract: "Show the state of a running cache server or engine.")
+        commandName: "describe",
+        abstract: "Show the state of a running cache server or engine."
+    )
 
     @Argument(help: "What to describe.")
-    var target: ServiceTarget
+    var target: ServiceTarget?
 
     @Option(help: "Server URL (default: http://localhost:8080 for kvcache, http://localhost:8000 for engine).")
     var url: String?
 
     @OptionGroup(title: "Report") var report: ReportOptions
 
+    func validate() throws {
+        if self.target == nil { throw ValidationError("Missing argument '<target>': accepted is kvcache or engine") }
+    }
+
     func execute(_ context: CommandContext) -> ExitStatus {
         Banner.print(context)
         do {
-            let url = try HTTPURL(self.url ?? self.target.defaultURL)
+            let target = self.target ?? .kvcache
+            let url = try HTTPURL(self.url ?? target.defaultURL)
             let report =
-                switch self.target {
+                switch target {
                 case .kvcache: CacheDescription.report(try HTTPExchange.json(url, path: "/status"), url: url.text)
                 case .engine: try EngineDescription.report(url)
                 }

@@ -11,7 +11,8 @@ struct LMCacheCommand: ParsableCommand {
         version: VersionCommand.text,
         subcommands: [
             ServerCommand.self, PingCommand.self, DescribeCommand.self, KVCacheCommand.self, VersionCommand.self,
-        ])
+        ]
+    )
 }
 
 /// `lmcache version`.

@@ -13,7 +13,9 @@ enum ServiceTarget: String, CaseIterable, ExpressibleByArgument {
 /// `lmcache ping`.
 struct PingCommand: ExecutableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ping", abstract: "Ask a cache server or an engine whether it is alive; exit 1 when not.")
+        commandName: "ping",
+        abstract: "Ask a cache server or an engine whether it is alive; exit 1 when not."
+    )
 
     @Argument(help: "What to ping.")
     var target: ServiceTarget?
@@ -23,7 +25,8 @@ struct PingCommand: ExecutableCommand {
 
     @Option(
         name: .customLong("rpc-url"),
-        help: "Ping the request server there instead, tcp://HOST:PORT or ipc://PATH.")
+        help: "Ping the request server there instead, tcp://HOST:PORT or ipc://PATH."
+    )
     var requestURL: String?
 
     @OptionGroup(title: "Report") var report: ReportOptions

@@ -13,7 +13,8 @@ struct ServerCommand: ExecutableCommand {
         discussion: """
             Every flag of LMCache's server is taken. What is not built is refused when it is set, and what has no \
             effect here says so. Least that is needed: --l1-size-gb 20 --eviction-policy LRU
-            """)
+            """
+    )
 
     @OptionGroup(title: "Request server") var requests: RequestServerOptions
     @OptionGroup(title: "Liveness") var liveness: LivenessOptions
@@ -32,7 +33,8 @@ struct ServerCommand: ExecutableCommand {
         do {
             let launch = ServerLaunch(
                 configuration: try self.serverConfiguration(environment: context.environment),
-                environment: context.environment)
+                environment: context.environment
+            )
             let server = try launch.server()
             Banner.print(context)
             try server.run(until: signals)

@@ -18,7 +18,10 @@ struct ClientSocket {
         var next = list
         while let entry = next {
             let descriptor = socket(
-                entry.pointee.ai_family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
+                entry.pointee.ai_family,
+                Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue),
+                0
+            )
             if descriptor >= 0 {
                 problem = Self.connect(descriptor, entry.pointee, deadline)
                 if problem == 0 {
@@ -71,7 +74,9 @@ struct ClientSocket {
 
     /// Returns 0 or an error number.
     private static func connect(
-        _ descriptor: Int32, _ address: addrinfo, _ deadline: ContinuousClock.Instant
+        _ descriptor: Int32,
+        _ address: addrinfo,
+        _ deadline: ContinuousClock.Instant
     ) -> Int32 {
         if Glibc.connect(descriptor, address.ai_addr, address.ai_addrlen) == 0 { return 0 }
         guard errno == EINPROGRESS else { return errno }

@@ -29,7 +29,10 @@ enum HTTPExchange {
     }
 
     private static func send(
-        _ method: String, _ url: HTTPURL, path: String, body: String?
+        _ method: String,
+        _ url: HTTPURL,
+        path: String,
+        body: String?
     ) throws(HTTPFailure) -> HTTPResponse {
         do throws(HTTPFailure) {
             let deadline = ContinuousClock.now + Self.timeout

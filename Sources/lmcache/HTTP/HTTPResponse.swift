@@ -21,7 +21,9 @@ struct HTTPResponse: Equatable {
             return nil
         }
         let lines = String(decoding: bytes[..<headEnd], as: UTF8.self).split(
-            separator: "\r\n", omittingEmptySubsequences: false)
+            separator: "\r\n",
+            omittingEmptySubsequences: false
+        )
         let statusLine = (lines.first ?? "").split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
         guard statusLine.count >= 2, statusLine[0].hasPrefix("HTTP/1."), let status = Int(statusLine[1]),
             (100...599).contains(status)
@@ -29,7 +31,11 @@ struct HTTPResponse: Equatable {
         let headers = Self.headers(lines.dropFirst())
         guard
             let body = try Self.body(
-                bytes[(headEnd + 4)...], headers: headers, status: status, isComplete: isComplete)
+                bytes[(headEnd + 4)...],
+                headers: headers,
+                status: status,
+                isComplete: isComplete
+            )
         else { return nil }
         return HTTPResponse(status: status, reason: statusLine.count > 2 ? String(statusLine[2]) : "", body: body)
     }
@@ -45,7 +51,10 @@ struct HTTPResponse: Equatable {
     }
 
     private static func body(
-        _ bytes: ArraySlice<UInt8>, headers: [String: String], status: Int, isComplete: Bool
+        _ bytes: ArraySlice<UInt8>,
+        headers: [String: String],
+        status: Int,
+        isComplete: Bool
     ) throws(HTTPFailure) -> [UInt8]? {
         if status == 204 || status == 304 { return [] }
         if headers["transfer-encoding"]?.lowercased().hasSuffix("chunked") == true {
@@ -68,7 +77,8 @@ struct HTTPResponse: Equatable {
         var position = 0
         while let lineEnd = Self.firstIndex(of: [13, 10], in: all, from: position) {
             let line = String(decoding: all[position..<lineEnd].prefix { $0 != UInt8(ascii: ";") }, as: UTF8.self)
-            guard let length = Int(line.filter { $0 != " " }, radix: 16), (0...Self.maximumBytes).contains(length) else {
+            guard let length = Int(line.filter { $0 != " " }, radix: 16), (0...Self.maximumBytes).contains(length)
+            else {
                 throw HTTPFailure("the answer's chunks are invalid")
             }
             if length == 0 { return body }

@@ -20,7 +20,8 @@ struct HTTPURL: Equatable {
     /// Reads `http://host[:port][/path]`; the scheme may be missing, slashes at the end are dropped.
     init(_ text: String) throws(HTTPFailure) {
         let failure = HTTPFailure(
-            "The value '\(ConfigurationError.printable(text))' is invalid for '--url': accepted is http://HOST:PORT")
+            "The value '\(ConfigurationError.printable(text))' is invalid for '--url': accepted is http://HOST:PORT"
+        )
         var rest = text[...]
         if let scheme = text.firstRange(of: "://") {
             guard text[..<scheme.lowerBound].lowercased() == "http" else { throw failure }

@@ -15,7 +15,8 @@ struct JSONDocument: Decodable {
                 return left < right
             }
             self.value = .object(
-                try names.map { ($0.stringValue, try members.decode(JSONDocument.self, forKey: $0).value) })
+                try names.map { ($0.stringValue, try members.decode(JSONDocument.self, forKey: $0).value) }
+            )
         } else if var elements = try? decoder.unkeyedContainer() {
             var values: [JSONValue] = []
             while !elements.isAtEnd { values.append(try elements.decode(JSONDocument.self).value) }

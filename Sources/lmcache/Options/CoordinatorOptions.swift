@@ -11,33 +11,42 @@ struct CoordinatorOptions: ParsableArguments {
     var url: String?
 
     @Option(
-        name: .customLong("coordinator-advertise-ip"), help: "No effect: the fleet coordinator is not built.")
+        name: .customLong("coordinator-advertise-ip"),
+        help: "No effect: the fleet coordinator is not built."
+    )
     var advertiseIP: String?
 
     @Option(
-        name: .customLong("coordinator-heartbeat-interval"), help: "No effect: the fleet coordinator is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        name: .customLong("coordinator-heartbeat-interval"),
+        help: .given("No effect: the fleet coordinator is not built.", "x"),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var heartbeatInterval: Double?
 
     @Flag(
-        name: .customLong("coordinator-event-reporting"), help: "Refused: the fleet coordinator is not built.")
+        name: .customLong("coordinator-event-reporting"),
+        help: "Refused: the fleet coordinator is not built."
+    )
     var isEventReportingEnabled = false
 
     @Flag(
         name: .customLong("coordinator-l2-event-reporting"),
-        help: ArgumentHelp("Older name of --coordinator-event-reporting.", visibility: .hidden))
+        help: ArgumentHelp("Older name of --coordinator-event-reporting.", visibility: .hidden)
+    )
     var isOldEventReportingEnabled = false
 
     @Option(
         name: .customLong("coordinator-event-flush-interval"),
-        help: "No effect: the fleet coordinator is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        help: .given("No effect: the fleet coordinator is not built.", "x"),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var eventFlushInterval: Double?
 
     @Option(
         name: .customLong("coordinator-l2-event-flush-interval"),
         help: ArgumentHelp("Older name of --coordinator-event-flush-interval.", visibility: .hidden),
-        transform: Accepted.number(above: SettingLimits.seconds))
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var oldEventFlushInterval: Double?
 
     @Option(name: .customLong("coordinator-event-transport"), help: "No effect; kafka is refused.")
@@ -45,7 +54,8 @@ struct CoordinatorOptions: ParsableArguments {
 
     @Option(
         name: .customLong("coordinator-kafka-bootstrap-servers"),
-        help: "Refused: the fleet coordinator is not built.")
+        help: "Refused: the fleet coordinator is not built."
+    )
     var kafkaBootstrapServers = defaults.kafkaBootstrapServers
 
     @Option(name: .customLong("coordinator-kafka-topic"), help: "No effect: the fleet coordinator is not built.")
@@ -53,25 +63,39 @@ struct CoordinatorOptions: ParsableArguments {
 
     @Option(
         name: .customLong("coordinator-kafka-delivery-timeout"),
-        help: "No effect: the fleet coordinator is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        help: .given("No effect: the fleet coordinator is not built.", "x", default: defaults.kafkaDeliveryTimeout),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var kafkaDeliveryTimeout = defaults.kafkaDeliveryTimeout
 
     @Option(
-        name: .customLong("coordinator-blend-timeout"), help: "No effect: the fleet coordinator is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        name: .customLong("coordinator-blend-timeout"),
+        help: .given("No effect: the fleet coordinator is not built.", "x", default: defaults.blendTimeout),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var blendTimeout = defaults.blendTimeout
 
     @Option(
         name: .customLong("coordinator-blend-match-concurrency"),
-        help: "No effect: the fleet coordinator is not built.", transform: Accepted.integer(SettingLimits.count))
+        help: .given("No effect: the fleet coordinator is not built.", "n", default: defaults.blendMatchConcurrency),
+        transform: Accepted.integer(SettingLimits.count)
+    )
     var blendMatchConcurrency = defaults.blendMatchConcurrency
 
     func apply(
-        to configuration: inout ServerConfiguration, environment: [String: String]
+        to configuration: inout ServerConfiguration,
+        environment: [String: String]
     ) throws(ConfigurationError) {
         let variables = CoordinatorEnvironment(values: environment)
         try variables.refuseURL(unless: self.url)
+        if self.isOldEventReportingEnabled {
+            throw ConfigurationError(
+                setting: "--coordinator-l2-event-reporting",
+                given: "true",
+                accepted: "no event reporting",
+                reason: "the fleet coordinator is not built"
+            )
+        }
         configuration.coordinator.url = self.url ?? ""
         configuration.coordinator.advertiseIP =
             self.advertiseIP ?? environment["LMCACHE_COORDINATOR_ADVERTISE_IP"] ?? ""
@@ -81,9 +105,9 @@ struct CoordinatorOptions: ParsableArguments {
         configuration.coordinator.eventFlushInterval =
             try variables.seconds(
                 "LMCACHE_COORDINATOR_EVENT_FLUSH_INTERVAL",
-                unless: self.eventFlushInterval ?? self.oldEventFlushInterval) ?? defaults.eventFlushInterval
-        configuration.coordinator.isEventReportingEnabled =
-            self.isEventReportingEnabled || self.isOldEventReportingEnabled
+                unless: self.eventFlushInterval ?? self.oldEventFlushInterval
+            ) ?? defaults.eventFlushInterval
+        configuration.coordinator.isEventReportingEnabled = self.isEventReportingEnabled
         configuration.coordinator.eventTransport = self.eventTransport
         configuration.coordinator.kafkaBootstrapServers = self.kafkaBootstrapServers
         configuration.coordinator.kafkaTopic = self.kafkaTopic
@@ -102,7 +126,11 @@ struct CoordinatorEnvironment {
         let reason = "the fleet coordinator is not built"
         if flag == nil, let url = self.values["LMCACHE_COORDINATOR_URL"], !url.isEmpty {
             throw ConfigurationError(
-                setting: "LMCACHE_COORDINATOR_URL", given: url, accepted: "an empty value", reason: reason)
+                setting: "LMCACHE_COORDINATOR_URL",
+                given: url,
+                accepted: "an empty value",
+                reason: reason
+            )
         }
         let reporting = "LMCACHE_COORDINATOR_EVENT_REPORTING"
         if let given = self.values[reporting], ["1", "true", "yes"].contains(given.lowercased()) {
@@ -116,7 +144,10 @@ struct CoordinatorEnvironment {
         guard let given = self.values[name], !given.isEmpty else { return nil }
         guard let value = Double(given), value > 0, value <= SettingLimits.seconds.upperBound else {
             throw ConfigurationError(
-                setting: name, given: given, accepted: SettingText.number(above: SettingLimits.seconds))
+                setting: name,
+                given: given,
+                accepted: SettingText.number(above: SettingLimits.seconds)
+            )
         }
         return value
     }

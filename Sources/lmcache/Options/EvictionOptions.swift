@@ -7,22 +7,32 @@ private let defaults = StorageSettings()
 
 /// Flags of eviction and of the storage behind the pool (L2).
 struct EvictionOptions: ParsableArguments {
-    @Option(help: "What leaves a full pool first: LRU, or noop for nothing; required. ARC and IsolatedLRU are not built.")
+    @Option(
+        help: "What leaves a full pool first: LRU, or noop for nothing; required. ARC and IsolatedLRU are not built."
+    )
     var evictionPolicy: StorageSettings.EvictionPolicy?
 
     @Option(
-        help: "Used share of the pool at which background eviction starts.",
-        transform: Accepted.number(above: SettingLimits.ratio))
+        help: .given(
+            "Used share of the pool at which background eviction starts.",
+            "x",
+            default: defaults.evictionTriggerWatermark
+        ),
+        transform: Accepted.number(above: SettingLimits.ratio)
+    )
     var evictionTriggerWatermark = defaults.evictionTriggerWatermark
 
     @Option(
-        help: "Share of the used bytes that one round frees.",
-        transform: Accepted.number(above: SettingLimits.ratio))
+        help: .given("Share of the used bytes that one round frees.", "x", default: defaults.evictionRatio),
+        transform: Accepted.number(above: SettingLimits.ratio)
+    )
     var evictionRatio = defaults.evictionRatio
 
     @Option(
-        name: .customLong("l2-adapter"), parsing: .singleValue,
-        help: ArgumentHelp("Refused: storage behind the pool is not built yet.", valueName: "json"))
+        name: .customLong("l2-adapter"),
+        parsing: .singleValue,
+        help: ArgumentHelp("Refused: storage behind the pool is not built yet.", valueName: "json")
+    )
     var l2Adapters: [String] = []
 
     @Option(name: .customLong("l2-store-policy"), help: "No effect without --l2-adapter.")
@@ -32,13 +42,17 @@ struct EvictionOptions: ParsableArguments {
     var prefetchPolicy = defaults.prefetchPolicy
 
     @Option(
-        name: .customLong("l2-prefetch-max-in-flight"), help: "No effect without --l2-adapter.",
-        transform: Accepted.integer(SettingLimits.count))
+        name: .customLong("l2-prefetch-max-in-flight"),
+        help: .given("No effect without --l2-adapter.", "n", default: defaults.prefetchMaximumInFlight),
+        transform: Accepted.integer(SettingLimits.count)
+    )
     var prefetchMaximumInFlight = defaults.prefetchMaximumInFlight
 
     @Option(
-        name: .customLong("periodic-notifier-interval-ms"), help: "No effect: nothing here polls.",
-        transform: Accepted.integer(SettingLimits.count))
+        name: .customLong("periodic-notifier-interval-ms"),
+        help: .given("No effect: nothing here polls.", "n", default: defaults.notifierIntervalMilliseconds),
+        transform: Accepted.integer(SettingLimits.count)
+    )
     var notifierIntervalMilliseconds = defaults.notifierIntervalMilliseconds
 
     func apply(to configuration: inout ServerConfiguration) {

@@ -17,8 +17,11 @@ struct ExtensionOptions: ParsableArguments {
     var scriptAllowedImports: [String] = []
 
     @Flag(
-        name: .customLong("run-script-api-enabled"), inversion: .prefixedNo, exclusivity: .chooseLast,
-        help: "Refused: scripts are Python code.")
+        name: .customLong("run-script-api-enabled"),
+        inversion: .prefixedNo,
+        exclusivity: .chooseLast,
+        help: "Refused: scripts are Python code."
+    )
     var isRunScriptEnabled = defaults.isRunScriptEnabled
 
     @Flag(help: "No effect: CacheBlend is not built.")
@@ -31,13 +34,17 @@ struct ExtensionOptions: ParsableArguments {
     var enableBlendReorder = false
 
     @Option(
-        name: .customLong("enable"), parsing: .upToNextOption,
-        help: ArgumentHelp("Refused: experimental modules are not built.", valueName: "module"))
+        name: .customLong("enable"),
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Refused: experimental modules are not built.", valueName: "module")
+    )
     var modules: [String] = []
 
     @Option(
-        name: .customLong("server-module"), parsing: .singleValue,
-        help: ArgumentHelp("Refused: server modules are Python code.", valueName: "json"))
+        name: .customLong("server-module"),
+        parsing: .singleValue,
+        help: ArgumentHelp("Refused: server modules are Python code.", valueName: "json")
+    )
     var serverModules: [String] = []
 
     func apply(to configuration: inout ServerConfiguration) {

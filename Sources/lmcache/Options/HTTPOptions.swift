@@ -11,8 +11,10 @@ struct HTTPOptions: ParsableArguments {
     var host = defaults.host
 
     @Option(
-        name: .customLong("http-port"), help: "Bind port of the HTTP front end.",
-        transform: Accepted.integer(SettingLimits.port))
+        name: .customLong("http-port"),
+        help: .given("Bind port of the HTTP front end.", "n", default: defaults.port),
+        transform: Accepted.integer(SettingLimits.port)
+    )
     var port = defaults.port
 
     func apply(to configuration: inout ServerConfiguration) {

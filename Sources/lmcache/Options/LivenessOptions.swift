@@ -8,18 +8,30 @@ private let defaults = RequestServerSettings()
 /// Flags about workers and sessions that fall silent.
 struct LivenessOptions: ParsableArguments {
     @Option(
-        help: "Silence in seconds after which a worker that has pinged is dropped; 0 = never, else at least 30.",
-        transform: Accepted.numberOrZero("0 (never) or a number of seconds from 30 on"))
+        help: .given(
+            "Silence in seconds after which a worker that has pinged is dropped; 0 = never, else at least 30.",
+            "x",
+            default: defaults.workerReapTimeoutSeconds
+        ),
+        transform: Accepted.numberOrZero("0 (never) or a number of seconds from 30 on")
+    )
     var workerReapTimeoutSeconds = defaults.workerReapTimeoutSeconds
 
     @Option(
-        name: .customLong("session-ttl-seconds"), help: "Idle lifetime of a session in seconds.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        name: .customLong("session-ttl-seconds"),
+        help: .given("Idle lifetime of a session in seconds.", "x", default: defaults.sessionTTLSeconds),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var sessionTTLSeconds = defaults.sessionTTLSeconds
 
     @Option(
-        help: "Silence in seconds after which a worker that never pinged is dropped.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        help: .given(
+            "Silence in seconds after which a worker that never pinged is dropped.",
+            "x",
+            default: defaults.workerRegistrationGraceSeconds
+        ),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var workerRegistrationGraceSeconds = defaults.workerRegistrationGraceSeconds
 
     func apply(to configuration: inout ServerConfiguration) {

@@ -28,22 +28,31 @@ struct ObservabilityOptions: ParsableArguments {
     @Option(help: "Refused: metrics are served at /metrics.")
     var otlpEndpoint: String?
 
-    @Option(help: "No effect: events are counted where they happen.", transform: Accepted.integer(SettingLimits.count))
+    @Option(
+        help: .given("No effect: events are counted where they happen.", "n", default: defaults.eventQueueSize),
+        transform: Accepted.integer(SettingLimits.count)
+    )
     var eventBusQueueSize = defaults.eventQueueSize
 
-    @Option(help: "No effect: metrics are on the HTTP port.", transform: Accepted.integer(SettingLimits.port))
+    @Option(
+        help: .given("No effect: metrics are on the HTTP port.", "n", default: defaults.prometheusPort),
+        transform: Accepted.integer(SettingLimits.port)
+    )
     var prometheusPort = defaults.prometheusPort
 
     @Option(
-        help: "Share of chunks that lifecycle histograms follow.",
-        transform: Accepted.number(above: SettingLimits.ratio))
+        help: .given("Share of chunks that lifecycle histograms follow.", "x", default: defaults.metricsSampleRate),
+        transform: Accepted.number(above: SettingLimits.ratio)
+    )
     var metricsSampleRate = defaults.metricsSampleRate
 
     @Flag(help: "Periodic log lines about transfers and the pool.")
     var enableExtraLogging = false
 
     @Option(
-        help: "Seconds between those lines.", transform: Accepted.number(above: SettingLimits.seconds))
+        help: .given("Seconds between those lines.", "x", default: defaults.extraLoggingInterval),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var extraLoggingInterval = defaults.extraLoggingInterval
 
     @Option(help: "Refused: trace files are not built.")

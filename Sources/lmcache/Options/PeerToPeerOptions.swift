@@ -14,13 +14,17 @@ struct PeerToPeerOptions: ParsableArguments {
     var listenURL = defaults.listenURL
 
     @Option(
-        name: .customLong("p2p-lookup-timeout"), help: "No effect: peer-to-peer sharing is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        name: .customLong("p2p-lookup-timeout"),
+        help: .given("No effect: peer-to-peer sharing is not built.", "x", default: defaults.lookupTimeout),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var lookupTimeout = defaults.lookupTimeout
 
     @Option(
-        name: .customLong("p2p-load-timeout"), help: "No effect: peer-to-peer sharing is not built.",
-        transform: Accepted.number(above: SettingLimits.seconds))
+        name: .customLong("p2p-load-timeout"),
+        help: .given("No effect: peer-to-peer sharing is not built.", "x", default: defaults.loadTimeout),
+        transform: Accepted.number(above: SettingLimits.seconds)
+    )
     var loadTimeout = defaults.loadTimeout
 
     @Option(name: .customLong("p2p-transfer-engine"), help: "No effect: peer-to-peer sharing is not built.")

@@ -16,35 +16,52 @@ struct RequestServerOptions: ParsableArguments {
     @Option(help: "Bind host of the request server.")
     var host = defaults.host
 
-    @Option(help: "Bind port of the request server.", transform: Accepted.integer(SettingLimits.port))
+    @Option(
+        help: .given("Bind port of the request server.", "n", default: defaults.port),
+        transform: Accepted.integer(SettingLimits.port)
+    )
     var port = defaults.port
 
     @Option(
-        name: .customLong("bind"), parsing: .singleValue,
+        name: .customLong("bind"),
+        parsing: .singleValue,
         help: ArgumentHelp("Further endpoint, tcp://HOST:PORT or ipc://PATH; repeatable.", valueName: "endpoint"),
-        transform: Accepted.endpoint)
+        transform: Accepted.endpoint
+    )
     var endpoints: [BindEndpoint] = []
 
     @Option(
-        help: "Tokens per chunk; a multiple of every engine's block size.",
-        transform: Accepted.integer(SettingLimits.chunkSize))
+        help: .given("Tokens per chunk; a multiple of every engine's block size.", "n", default: defaults.chunkSize),
+        transform: Accepted.integer(SettingLimits.chunkSize)
+    )
     var chunkSize = defaults.chunkSize
 
     @Option(
-        help: "Engine block id that means no data; a chunk of only such blocks is not stored. -1 for none.",
-        transform: Accepted.integer(SettingLimits.nullBlockID))
+        help: .given(
+            "Engine block id that means no data; a chunk of only such blocks is not stored. -1 for none.",
+            "n",
+            default: defaults.nullBlockID
+        ),
+        transform: Accepted.integer(SettingLimits.nullBlockID)
+    )
     var nullBlockId = defaults.nullBlockID
 
-    @Option(help: "No effect: threads need no tuning here.", transform: Accepted.integer(SettingLimits.workers))
+    @Option(
+        help: .given("No effect: threads need no tuning here.", "n", default: defaults.maxWorkers),
+        transform: Accepted.integer(SettingLimits.workers)
+    )
     var maxWorkers = defaults.maxWorkers
 
-    @Option(help: "No effect, as --max-workers.", transform: Accepted.integer(SettingLimits.workers))
+    @Option(help: .given("No effect, as --max-workers.", "n"), transform: Accepted.integer(SettingLimits.workers))
     var maxGpuWorkers: Int?
 
-    @Option(help: "No effect, as --max-workers.", transform: Accepted.integer(SettingLimits.workers))
+    @Option(help: .given("No effect, as --max-workers.", "n"), transform: Accepted.integer(SettingLimits.workers))
     var maxCpuWorkers: Int?
 
-    @Option(help: "No effect: gRPC is not built.", transform: Accepted.integer(SettingLimits.workers))
+    @Option(
+        help: .given("No effect: gRPC is not built.", "n", default: defaults.grpcServerWorkers),
+        transform: Accepted.integer(SettingLimits.workers)
+    )
     var grpcServerWorkers = defaults.grpcServerWorkers
 
     @Option(help: "Hash of token chunks: blake3 or sha256_cbor.")
@@ -57,28 +74,41 @@ struct RequestServerOptions: ParsableArguments {
     var supportedTransferMode = defaults.supportedTransferMode
 
     @Flag(
-        name: .customLong("isolated-ipc"), inversion: .prefixedNo, exclusivity: .chooseLast,
-        help: "Engine and server share neither an IPC namespace nor /dev/shm.")
+        name: .customLong("isolated-ipc"),
+        inversion: .prefixedNo,
+        exclusivity: .chooseLast,
+        help: "Engine and server share neither an IPC namespace nor /dev/shm."
+    )
     var isIsolatedIPC = defaults.isIsolatedIPC
 
     @Option(help: "Name of the pool's shared-memory segment (default: made of user id and port).")
     var shmName = defaults.sharedMemoryName
 
     @Flag(
-        name: .customLong("separate-object-groups"), inversion: .prefixedNo, exclusivity: .chooseLast,
-        help: "Hybrid models: one object group for each sliding-window size.")
+        name: .customLong("separate-object-groups"),
+        inversion: .prefixedNo,
+        exclusivity: .chooseLast,
+        help: "Hybrid models: one object group for each sliding-window size."
+    )
     var separatesObjectGroups = defaults.separatesObjectGroups
 
     @Option(
         name: .customLong("kv-event-log-size"),
-        help: "Records kept for subscribers of KV events; 0 turns the feed off.",
-        transform: Accepted.integer(SettingLimits.eventLogSize))
+        help: .given(
+            "Records kept for subscribers of KV events; 0 turns the feed off.",
+            "n",
+            default: defaults.eventLogSize
+        ),
+        transform: Accepted.integer(SettingLimits.eventLogSize)
+    )
     var eventLogSize = defaults.eventLogSize
 
     @Option(
         help: ArgumentHelp(
             "File that remembers registrations over a restart; none turns it off (default: one in /dev/shm).",
-            valueName: "path"))
+            valueName: "path"
+        )
+    )
     var registrationJournal: String?
 
     func apply(to configuration: inout ServerConfiguration) {

@@ -107,7 +107,9 @@ struct ArgumentRewriter {
     }
 
     private func value(
-        of flag: CommandTree.Flag, _ inline: String?, _ rest: inout ArraySlice<String>
+        of flag: CommandTree.Flag,
+        _ inline: String?,
+        _ rest: inout ArraySlice<String>
     ) throws(UsageError) -> String {
         if let inline { return inline }
         guard let next = rest.first, !Self.isFlag(next) else {

@@ -42,8 +42,11 @@ struct CommandTree: Equatable {
         self.flags = (dump.arguments ?? []).flatMap { argument in
             (argument.names ?? []).map { name in
                 Flag(
-                    spelling: (name.kind == "long" ? "--" : "-") + name.name, arity: argument.arity,
-                    valueName: argument.valueName ?? "value", isHidden: !argument.shouldDisplay)
+                    spelling: (name.kind == "long" ? "--" : "-") + name.name,
+                    arity: argument.arity,
+                    valueName: argument.valueName ?? "value",
+                    isHidden: !argument.shouldDisplay
+                )
             }
         }
         self.takesPositionals = (dump.arguments ?? []).contains { $0.kind == "positional" }

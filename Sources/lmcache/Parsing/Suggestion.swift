@@ -2,9 +2,11 @@
 
 /// Finds what a mistyped word was meant to be.
 enum Suggestion {
-    /// The candidate with the smallest edit distance, if that is small for the word's length; ties go to the first.
+    /// The only candidate that starts with the word; else the one with the smallest edit distance, if that is small for the word's length. Ties go to the first.
     static func nearest(to word: String, in candidates: [String]) -> String? {
-        guard word.utf8.count <= 100 else { return nil }
+        guard (3...100).contains(word.utf8.count) else { return nil }
+        let longer = candidates.filter { $0.hasPrefix(word) }
+        if longer.count == 1 { return longer.first }
         let limit = max(1, word.utf8.count / 4)
         var best: (candidate: String, distance: Int)?
         for candidate in candidates {
@@ -21,7 +23,11 @@ enum Suggestion {
         for (row, byte) in left.enumerated() {
             var current = [row + 1]
             for (column, other) in right.enumerated() {
-                var cost = min(previous[column + 1] + 1, current[column] + 1, previous[column] + (byte == other ? 0 : 1))
+                var cost = min(
+                    previous[column + 1] + 1,
+                    current[column] + 1,
+                    previous[column] + (byte == other ? 0 : 1)
+                )
                 if row > 0, column > 0, byte == right[column - 1], other == left[row - 1] {
                     cost = min(cost, beforePrevious[column - 1] + 1)
                 }

@@ -8,17 +8,18 @@ struct UsageError: Error, Equatable, CustomStringConvertible {
 
     /// A flag that the command does not have.
     static func unknownFlag(_ given: String, command: String, known: [String]) -> UsageError {
-        let suggestion = Suggestion.nearest(to: given, in: known).map { "; did you mean '\($0)'?" } ?? ""
-        return UsageError(
-            description: "Unknown flag '\(ConfigurationError.printable(given))'\(suggestion)"
-                + " Accepted are the flags that '\(command) --help' lists.")
+        UsageError(
+            description: "Unknown flag '\(ConfigurationError.printable(given))'\(Self.suggestion(given, known)):"
+                + " accepted are the flags that '\(command) --help' lists"
+        )
     }
 
     /// A prefix of several flags.
     static func ambiguousFlag(_ given: String, candidates: [String]) -> UsageError {
         UsageError(
             description: "The flag '\(given)' is ambiguous: accepted is one of "
-                + candidates.map { "'\($0)'" }.joined(separator: ", "))
+                + candidates.map { "'\($0)'" }.joined(separator: ", ")
+        )
     }
 
     /// A flag at the end, or before another flag, that needs a value.
@@ -30,21 +31,28 @@ struct UsageError: Error, Equatable, CustomStringConvertible {
     static func unexpectedValue(_ flag: String, given: String) -> UsageError {
         UsageError(
             description: "The value '\(ConfigurationError.printable(given))' is invalid for '\(flag)':"
-                + " accepted is the flag without a value")
+                + " accepted is the flag without a value"
+        )
     }
 
     /// A word where a command was expected.
     static func unknownCommand(_ given: String, under path: String, known: [String]) -> UsageError {
-        let suggestion = Suggestion.nearest(to: given, in: known).map { "; did you mean '\($0)'?" } ?? ""
-        return UsageError(
-            description: "Unknown command '\(path) \(ConfigurationError.printable(given))'\(suggestion)"
-                + " Accepted is one of " + known.map { "'\($0)'" }.joined(separator: ", "))
+        UsageError(
+            description: "Unknown command '\(path) \(ConfigurationError.printable(given))'"
+                + "\(Self.suggestion(given, known)): accepted is one of "
+                + known.map { "'\($0)'" }.joined(separator: ", ")
+        )
+    }
+
+    private static func suggestion(_ given: String, _ known: [String]) -> String {
+        Suggestion.nearest(to: given, in: known).map { " (did you mean '\($0)'?)" } ?? ""
     }
 
     /// A word that no flag takes.
     static func unexpectedArgument(_ given: String, command: String) -> UsageError {
         UsageError(
             description: "Unexpected argument '\(ConfigurationError.printable(given))' for '\(command)':"
-                + " accepted are flags only")
+                + " accepted are flags only"
+        )
     }
 }

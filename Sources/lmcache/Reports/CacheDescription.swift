@@ -31,7 +31,10 @@ enum CacheDescription {
         let gib = 1_073_741_824.0
         let total = pool["memory_total_bytes"]?.number
         report.add(
-            "l1_capacity_gb", "L1 capacity (GB)", total.map { .double(Decimals.rounded($0 / gib, 2)) } ?? .null)
+            "l1_capacity_gb",
+            "L1 capacity (GB)",
+            total.map { .double(Decimals.rounded($0 / gib, 2)) } ?? .null
+        )
         var used = JSONValue.null
         if let bytes = pool["memory_used_bytes"]?.number, let ratio = pool["memory_usage_ratio"]?.number {
             used = .string("\(Decimals.text(bytes / gib, 2)) (\(Decimals.text(ratio * 100, 1))%)")
@@ -100,7 +103,9 @@ enum CacheDescription {
             section.add(
                 present: [
                     ("backend", "Backend"), ("base_path", "Base path"), ("stored_object_count", "Stored objects"),
-                ], of: adapter)
+                ],
+                of: adapter
+            )
             report.add(section)
         }
     }

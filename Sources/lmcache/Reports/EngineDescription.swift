@@ -10,8 +10,10 @@ enum EngineDescription {
         let health = try? HTTPExchange.get(url, path: "/health")
         let metrics = try? HTTPExchange.get(url, path: "/metrics")
         return Self.report(
-            models: models, isHealthy: health?.status == 200,
-            metrics: metrics?.status == 200 ? metrics?.text : nil)
+            models: models,
+            isHealthy: health?.status == 200,
+            metrics: metrics?.status == 200 ? metrics?.text : nil
+        )
     }
 
     /// The report of three answers.

@@ -34,7 +34,10 @@ enum RequestProbe {
     }
 
     private static func ask(
-        _ client: DealerClient, _ frames: [[UInt8]], operation: String, expected: [UInt8]
+        _ client: DealerClient,
+        _ frames: [[UInt8]],
+        operation: String,
+        expected: [UInt8]
     ) throws(TransportError) -> String? {
         guard let reply = try client.request(frames, timeoutMilliseconds: Self.timeoutMilliseconds) else {
             return "no answer to \(operation) within \(Self.timeoutMilliseconds) ms"
