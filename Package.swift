@@ -59,6 +59,10 @@ let sources: [Target] = [
             "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "Telemetry", "NativeThreads", logging,
         ],
         swiftSettings: checked),
+    // Beside the levels: what libFuzzer and the mutation tests run
+    .target(
+        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack"], path: "Fuzz/Entries",
+        swiftSettings: checked),
     // Level 6
     .executableTarget(
         name: "lmcache",
@@ -73,6 +77,12 @@ let tests: [Target] = [
     .testTarget(
         name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
         path: "Tests/Unit/CacheProtocolTests"),
+    .testTarget(
+        name: "WireGoldenTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
+        path: "Tests/WireGoldenTests", exclude: ["Goldens"], swiftSettings: checked),
+    .testTarget(
+        name: "FuzzEntriesTests", dependencies: ["FuzzEntries"], path: "Tests/FuzzEntriesTests",
+        swiftSettings: checked),
     .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
     .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
     .testTarget(
