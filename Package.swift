@@ -15,12 +15,21 @@ let checked: [SwiftSetting] = [
 /// For targets that prove by the compiler that they touch no raw memory.
 let memorySafe: [SwiftSetting] = checked + [.strictMemorySafety()]
 
+/// LMCACHE_STATIC=1 links libzmq and what it needs into the program, for releases.
+let isStatic = Context.environment["LMCACHE_STATIC"] == "1"
+/// Debian's libzmq.a wants GSSAPI, which has no static library: a stub target stands in for it.
+let zmqLinking: [LinkerSetting] =
+    isStatic
+    ? [.unsafeFlags(["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"].flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
+    : [.linkedLibrary("zmq")]
+let zmqStubs: [Target] = isStatic ? [.target(name: "CGSSAPIStubs")] : []
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 
-let sources: [Target] = [
+let sources: [Target] = zmqStubs + [
     // Level 0
     .target(name: "CSystemShims"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
@@ -34,8 +43,9 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(
-        name: "ZMQTransport", dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"],
-        swiftSettings: checked),
+        name: "ZMQTransport",
+        dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"] + (isStatic ? ["CGSSAPIStubs"] : []),
+        swiftSettings: checked, linkerSettings: zmqLinking),
     // Level 2
     .target(
         name: "CacheEngine", dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
@@ -88,7 +98,7 @@ let tests: [Target] = [
     .testTarget(
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
         path: "Tests/Unit/DeviceTransferTests"),
-    .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport"], path: "Tests/Unit/ZMQTransportTests"),
+    .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport", "KVModel", "NativeThreads"], path: "Tests/Unit/ZMQTransportTests"),
     .testTarget(
         name: "EngineKitTests", dependencies: ["EngineKit", "Telemetry"], path: "Tests/Unit/EngineKitTests"),
     .testTarget(
