@@ -28,6 +28,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 
 let sources: [Target] = zmqStubs + [
     // Level 0
@@ -55,7 +60,10 @@ let sources: [Target] = zmqStubs + [
         name: "CacheService", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", logging],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["CacheEngine", "KVModel", "Telemetry", hummingbird, logging],
+        name: "AdminHTTP",
+        dependencies: [
+            "Telemetry", "NativeThreads", hummingbird, hummingbirdCore, httpTypes, lifecycle, nioCore, nioPosix, logging,
+        ],
         swiftSettings: checked),
     // Level 4
     .target(
@@ -106,6 +114,9 @@ let tests: [Target] = [
     .testTarget(
         name: "CommandLineTests", dependencies: ["lmcache", "EngineKit", "Telemetry", arguments],
         path: "Tests/CommandLineTests", exclude: ["Snapshots"]),
+    .testTarget(
+        name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],
+        path: "Tests/Unit/AdminHTTPTests"),
 ]
 
 // TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
@@ -137,6 +148,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.0.0"),
     ],
     targets: selected(sources + tests)
 )
