@@ -74,7 +74,7 @@ let sources: [Target] = zmqStubs + [
     .target(
         name: "ServerKit",
         dependencies: [
-            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "Telemetry", "NativeThreads", logging,
+            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "KVModel", "Telemetry", logging,
         ],
         swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run
@@ -84,7 +84,7 @@ let sources: [Target] = zmqStubs + [
     // Level 6
     .executableTarget(
         name: "lmcache",
-        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "CSystemShims", arguments],
+        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
         swiftSettings: checked),
 ]
 

@@ -24,7 +24,7 @@ package struct ServerLaunch {
     /// Checks all addresses and sets up the log; starts nothing.
     package func server() throws(StartError) -> Server {
         let logs = self.logSystem()
-        let parts = LiveParts(configuration: self.configuration, log: logs.logger("lmcache.engine"))
+        let parts = LiveParts(configuration: self.configuration, logs: logs)
         return try Server(configuration: self.configuration, parts: parts, log: logs.logger("lmcache.server"))
     }
 
@@ -32,6 +32,9 @@ package struct ServerLaunch {
         let isTerminal = LogConfiguration.isStandardErrorTerminal
         var configuration = LogConfiguration(environment: self.environment, isTerminal: isTerminal)
         if self.configuration.observability.logFormat == .json { configuration.format.shape = .json }
+        if !self.configuration.observability.isEventLoggingEnabled {
+            configuration.level = max(configuration.level, .info)
+        }
         return LogSystem(configuration: configuration)
     }
 }

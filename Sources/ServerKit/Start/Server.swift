@@ -53,7 +53,7 @@ package struct Server {
         self.log.info("Received \(signal), draining")
         self.parts.drain(milliseconds: Self.drainMilliseconds)
         order.stop()
-        self.log.info("LMCache HTTP server stopped")
+        self.log.info("LMCache cache server stopped")
     }
 
     private var order: StartOrder {
@@ -86,7 +86,6 @@ package struct Server {
 
     private func startAdministration() throws(StartError) {
         let port = try self.parts.startAdministration(on: self.httpAddress)
-        self.log.info("LMCache HTTP server initialized")
-        self.log.info("Starting LMCache HTTP server on http://\(self.httpAddress.withPort(port))")
+        self.log.info("Ready: HTTP on \(self.httpAddress.withPort(port))")
     }
 }

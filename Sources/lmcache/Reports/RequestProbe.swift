@@ -1,29 +1,23 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import CacheProtocol
 import ZMQTransport
 
 /// Pings a request server over ZeroMQ: `noop`, then `ping` without an instance.
 enum RequestProbe {
     static let timeoutMilliseconds = 5_000
 
-    /// MessagePack of the operations' numbers, of nil, and of the two answers.
-    private static let noop: [UInt8] = [24]
-    private static let ping: [UInt8] = [22]
-    private static let null: [UInt8] = [0xC0]
-    private static let okay: [UInt8] = [0xA2, 0x4F, 0x4B]
-    private static let yes: [UInt8] = [0xC3]
-
     /// Two round trips; the time is that of the second, the ping.
     static func run(endpoint: String) -> ProbeResult {
         do throws(TransportError) {
-            let client = try DealerClient(endpoint: endpoint)
+            let client = try DealerClient(endpoint: endpoint, lingerMilliseconds: 0)
             defer { client.close() }
-            if let failure = try Self.ask(client, [Self.noop], operation: "noop", expected: Self.okay) {
-                return ProbeResult(milliseconds: 0, failure: "\(endpoint): \(failure)")
-            }
+            let noop = try Self.ask(client, .noop, payloads: []) { $0 == StringReply("OK").encoded() }
+            if let noop { return ProbeResult(milliseconds: 0, failure: "\(endpoint): \(noop)") }
+            let payloads = PingRequest(instance: nil).encodedPayloads()
             return ProbeResult.timed {
                 do throws(TransportError) {
-                    return try Self.ask(client, [Self.ping, Self.null], operation: "ping", expected: Self.yes)
+                    return try Self.ask(client, .ping, payloads: payloads) { $0 == BoolReply(true).encoded() }
                 } catch {
                     return error.description
                 }
@@ -33,16 +27,14 @@ enum RequestProbe {
         }
     }
 
+    /// Nil when the reply is as expected.
     private static func ask(
-        _ client: DealerClient,
-        _ frames: [[UInt8]],
-        operation: String,
-        expected: [UInt8]
+        _ client: DealerClient, _ operation: CacheOperation, payloads: [[UInt8]], isExpected: ([UInt8]) -> Bool
     ) throws(TransportError) -> String? {
+        let frames = [operation.encodedFrame()] + payloads
         guard let reply = try client.request(frames, timeoutMilliseconds: Self.timeoutMilliseconds) else {
-            return "no answer to \(operation) within \(Self.timeoutMilliseconds) ms"
+            return "no answer to \(operation.rawValue) within \(Self.timeoutMilliseconds) ms"
         }
-        guard reply.count >= 2, reply[1] == expected else { return "unexpected answer to \(operation)" }
-        return nil
+        return reply.count >= 2 && isExpected(reply[1]) ? nil : "unexpected answer to \(operation.rawValue)"
     }
 }
