@@ -49,7 +49,7 @@ struct FamilyTable: Sendable {
 
     subscript(index: Index) -> Family {
         get { self.families[Int(index)] }
-        _modify { yield &self.families[Int(index)] }
+        set { self.families[Int(index)] = newValue }
     }
 
     func find(_ key: FamilyKey) -> Index? {

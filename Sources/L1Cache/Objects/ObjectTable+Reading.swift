@@ -18,7 +18,7 @@ extension ObjectTable {
         let unset = ReadLease.Cell(handle: ObjectHandle(index: Self.none, generation: 0), shares: shares)
         var cells = Array(repeating: unset, count: cellCount)
         // Backwards, so that chunk 0 ends newest and tails are evicted first.
-        for chunk in (0..<hit).reversed() {
+        for chunk in stride(from: hit - 1, through: 0, by: -1) {
             let family = families[chunk]
             guard family != Self.none else { continue }
             self.families.markNewest(family)
@@ -98,8 +98,8 @@ extension ObjectTable {
         var families: [FamilyTable.Index] = []
         families.reserveCapacity(query.hashes.count)
         var present = Array(repeating: false, count: rowCount)
-        for hash in query.hashes {
-            let key = FamilyKey(namespace: query.namespace, worldSize: worldSize, hash: hash)
+        for chunk in query.hashes.indices {
+            let key = FamilyKey(namespace: query.namespace, worldSize: worldSize, hash: query.hashes[chunk])
             let family = self.families.find(key)
             families.append(family ?? Self.none)
             self.markPresent(family, worldSize: query.worldSize, in: &present)
