@@ -7,9 +7,12 @@ import Testing
 @testable import ZMQTransport
 
 @Suite(.serialized) struct RouterServerTests {
-    @Test(arguments: [
-        [[]], [[7]], [[1], [2]], [[], []], [[0], [0xa4], [1, 2, 3], [], [9]], [[UInt8](repeating: 3, count: 255), [4]],
-    ] as [[[UInt8]]])
+    @Test(
+        arguments: [
+            [[]], [[7]], [[1], [2]], [[], []], [[0], [0xa4], [1, 2, 3], [], [9]],
+            [[UInt8](repeating: 3, count: 255), [4]],
+        ] as [[[UInt8]]]
+    )
     func returnsEveryFrameOfAMessage(frames: [[UInt8]]) throws {
         let running = try RunningServer()
         let client = try DealerClient(endpoint: running.endpoint)
