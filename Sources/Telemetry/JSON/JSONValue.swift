@@ -10,7 +10,9 @@ package enum JSONValue: Sendable {
     case bool(Bool)
     case null
 
-    /// The value of the member called `name`; the last one when a name occurs twice. Nil for anything but an object.
+    /// The value of the member called `name`; the last one when a name occurs twice.
+    ///
+    /// Nil for anything but an object.
     package subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.0 == name }?.1

@@ -11,7 +11,8 @@ import Testing
     @Test func compactTextKeepsMemberOrder() {
         #expect(
             self.value.serialized()
-                == #"{"b":1,"a":[1.5,true,null,"x"],"empty":{},"none":[],"nested":{"k":[2]}}"#)
+                == #"{"b":1,"a":[1.5,true,null,"x"],"empty":{},"none":[],"nested":{"k":[2]}}"#
+        )
     }
 
     @Test func indentedTextHasOneMemberALine() {
@@ -29,7 +30,8 @@ import Testing
                   "e": [],
                   "o": {}
                 }
-                """)
+                """
+        )
     }
 
     @Test(arguments: [
