@@ -77,7 +77,8 @@ let tests: [Target] = [
     .testTarget(
         name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
         path: "Tests/Unit/CacheProtocolTests"),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
+    .testTarget(
+        name: "TelemetryTests", dependencies: ["Telemetry", logging, metrics], path: "Tests/Unit/TelemetryTests"),
     .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
     .testTarget(
         name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
