@@ -2,7 +2,9 @@
 
 import CoreMetrics
 
-/// One series that goes up and down. Any thread, no lock.
+/// One series that goes up and down.
+///
+/// Any thread, no lock.
 package final class GaugeSeries: MeterHandler, RecorderHandler {
     private let current = AtomicDouble()
 

@@ -9,7 +9,11 @@ package enum ProcessMetrics {
     ]
 
     /// Adds the metrics to `registry`; they are read from /proc at each scrape.
-    package static func register(in registry: MetricsRegistry, instanceID: String, version: String = LMCacheVersion.current) {
+    package static func register(
+        in registry: MetricsRegistry,
+        instanceID: String,
+        version: String = LMCacheVersion.current
+    ) {
         registry.describe(Self.catalogue)
         let reader = ProcessReader()
         registry.observeGauge(
@@ -30,22 +34,49 @@ package enum ProcessMetrics {
 
 extension MetricDescription {
     static let targetInfo = MetricDescription(
-        "target_info", .gauge, unit: "1",
+        "target_info",
+        .gauge,
+        unit: "1",
         labels: [
             "service_instance_id", "service_name", "service_version", "telemetry_sdk_language", "telemetry_sdk_name",
             "telemetry_sdk_version",
-        ], "Who is measured.")
+        ],
+        "Who is measured."
+    )
     static let processResidentMemory = MetricDescription(
-        "process_resident_memory_bytes", .gauge, unit: "bytes",
-        "Resident memory, touched pages of the L1 segment included.")
+        "process_resident_memory_bytes",
+        .gauge,
+        unit: "bytes",
+        "Resident memory, touched pages of the L1 segment included."
+    )
     static let processVirtualMemory = MetricDescription(
-        "process_virtual_memory_bytes", .gauge, unit: "bytes", "Address space in use.")
+        "process_virtual_memory_bytes",
+        .gauge,
+        unit: "bytes",
+        "Address space in use."
+    )
     static let processCPU = MetricDescription(
-        "process_cpu_seconds_total", .counter, unit: "seconds", "Processor time used, user and system.")
+        "process_cpu_seconds_total",
+        .counter,
+        unit: "seconds",
+        "Processor time used, user and system."
+    )
     static let processStart = MetricDescription(
-        "process_start_time_seconds", .gauge, unit: "seconds since 1970", "When the process started.")
+        "process_start_time_seconds",
+        .gauge,
+        unit: "seconds since 1970",
+        "When the process started."
+    )
     static let processOpenDescriptors = MetricDescription(
-        "process_open_fds", .gauge, unit: "descriptors", "Open file descriptors.")
+        "process_open_fds",
+        .gauge,
+        unit: "descriptors",
+        "Open file descriptors."
+    )
     static let processMaximumDescriptors = MetricDescription(
-        "process_max_fds", .gauge, unit: "descriptors", "Limit of open file descriptors.")
+        "process_max_fds",
+        .gauge,
+        unit: "descriptors",
+        "Limit of open file descriptors."
+    )
 }

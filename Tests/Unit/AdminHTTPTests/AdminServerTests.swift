@@ -6,13 +6,18 @@ import NativeThreads
 import Telemetry
 import Testing
 
-/// The server on real sockets. Blocking calls run on a thread of their own, because tests share a small pool of them.
+/// The server on real sockets.
+///
+/// Blocking calls run on a thread of their own, because tests share a small pool of them.
 @Suite(.serialized) struct AdminServerTests {
     private static func server(port: Int = 0, operations: FakeOperations = FakeOperations()) -> AdminServer {
         AdminServer(
-            configuration: AdminServer.Configuration(port: port, maximumBodyBytes: 1000), operations: operations,
-            registry: MetricsRegistry(), levels: LogLevels(initial: .info),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration: AdminServer.Configuration(port: port, maximumBodyBytes: 1000),
+            operations: operations,
+            registry: MetricsRegistry(),
+            levels: LogLevels(initial: .info),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
     }
 
     private static func onThread<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
@@ -57,7 +62,9 @@ import Testing
                 Issue.record("no server")
                 return
             }
-            for text in ["nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /\u{1} HTTP/1.1\r\n\r\n", "\0\0\0\0\r\n\r\n"] {
+            for text in [
+                "nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET /\u{1} HTTP/1.1\r\n\r\n", "\0\0\0\0\r\n\r\n",
+            ] {
                 guard let connection = RawConnection(port: running.port) else { continue }
                 connection.send(text)
                 let answer = connection.receive { $0.contains("\r\n\r\n") }
@@ -87,9 +94,12 @@ import Testing
 
     @Test func anAddressOfAnotherMachineIsAnErrorWithTheFlagsName() async throws {
         let server = AdminServer(
-            configuration: AdminServer.Configuration(host: "192.0.2.1", port: 0), operations: FakeOperations(),
-            registry: MetricsRegistry(), levels: LogLevels(initial: .info),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            configuration: AdminServer.Configuration(host: "192.0.2.1", port: 0),
+            operations: FakeOperations(),
+            registry: MetricsRegistry(),
+            levels: LogLevels(initial: .info),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
         do throws(AdminServerError) {
             try await server.run { _ in Issue.record("must not listen") }
             Issue.record("must fail")

@@ -12,7 +12,12 @@ import Testing
         try await self.fixture.expect("GET", "/cache/objects", "", 503, Self.noAdapters)
         try await self.fixture.expect("GET", "/cache/objects?tier=l2&page_size=5000", "", 503, Self.noAdapters)
         try await self.fixture.expect(
-            "GET", "/cache/objects?tier=l1", "", 400, #"{"detail":"tier 'l1' not supported; only 'l2'"}"#)
+            "GET",
+            "/cache/objects?tier=l1",
+            "",
+            400,
+            #"{"detail":"tier 'l1' not supported; only 'l2'"}"#
+        )
     }
 
     @Test(arguments: [
@@ -32,7 +37,13 @@ import Testing
 
     @Test func deletionWithoutL2IsRefused() async throws {
         try await self.fixture.expect("DELETE", "/cache/objects", Self.body(Self.key), 503, Self.noAdapters)
-        try await self.fixture.expect("DELETE", "/cache/objects", Self.body(Self.key, tier: "all"), 503, Self.noAdapters)
+        try await self.fixture.expect(
+            "DELETE",
+            "/cache/objects",
+            Self.body(Self.key, tier: "all"),
+            503,
+            Self.noAdapters
+        )
         #expect(try await self.fixture.ask("DELETE", "/cache/objects", Self.body(Self.key, tier: "l1")).status == 501)
     }
 
@@ -59,7 +70,11 @@ import Testing
     @Test func tooManyKeysAre400() async throws {
         let keys = Array(repeating: "0", count: 10_001).joined(separator: ",")
         try await self.fixture.expect(
-            "DELETE", "/cache/objects", Self.body(keys), 400,
-            #"{"detail":"too many keys in a single request (limit=10000, got=10001)"}"#)
+            "DELETE",
+            "/cache/objects",
+            Self.body(keys),
+            400,
+            #"{"detail":"too many keys in a single request (limit=10000, got=10001)"}"#
+        )
     }
 }

@@ -17,31 +17,56 @@ import Testing
 
     @Test func clearRefusesOtherTiersAndWhatIsNotJSON() async throws {
         try await self.fixture.expect(
-            "POST", "/cache/clear", #"{"tier":"l2"}"#, 400, #"{"detail":"tier 'l2' not supported; only 'l1'"}"#)
+            "POST",
+            "/cache/clear",
+            #"{"tier":"l2"}"#,
+            400,
+            #"{"detail":"tier 'l2' not supported; only 'l1'"}"#
+        )
         try await self.fixture.expect(
-            "POST", "/cache/clear", #"{"tier":"l3"}"#, 422,
+            "POST",
+            "/cache/clear",
+            #"{"tier":"l3"}"#,
+            422,
             #"{"detail":[{"type":"enum","loc":["body","tier"],"msg":"Input should be 'l1', 'l2' or 'all'","#
-                + #""input":"l3","ctx":{"expected":"'l1', 'l2' or 'all'"}}]}"#)
+                + #""input":"l3","ctx":{"expected":"'l1', 'l2' or 'all'"}}]}"#
+        )
         try await self.fixture.expect(
-            "POST", "/cache/clear", "{x", 422,
+            "POST",
+            "/cache/clear",
+            "{x",
+            422,
             #"{"detail":[{"type":"json_invalid","loc":["body",1],"msg":"JSON decode error","input":{},"#
-                + #""ctx":{"error":"Expecting property name enclosed in double quotes"}}]}"#)
+                + #""ctx":{"error":"Expecting property name enclosed in double quotes"}}]}"#
+        )
         try await self.fixture.expect(
-            "POST", "/cache/clear", "[1]", 422,
+            "POST",
+            "/cache/clear",
+            "[1]",
+            422,
             #"{"detail":[{"type":"model_attributes_type","loc":["body"],"#
-                + #""msg":"Input should be a valid dictionary or object to extract fields from","input":[1]}]}"#)
+                + #""msg":"Input should be a valid dictionary or object to extract fields from","input":[1]}]}"#
+        )
         #expect(self.fixture.operations.clears.isEmpty)
     }
 
     @Test func checksumsReportChunksAndRanges() async throws {
         try await self.fixture.expect(
-            "POST", "/cache/checksums", #"{"block_ids":[1,2,3],"chunk_size":2,"instance_id":7,"layerwise":false}"#, 200,
+            "POST",
+            "/cache/checksums",
+            #"{"block_ids":[1,2,3],"chunk_size":2,"instance_id":7,"layerwise":false}"#,
+            200,
             #"{"status":"success","chunk_size":2,"num_chunks":2,"chunk_checksums":["aa","bb"],"layerwise":false,"#
-                + #""block_id_ranges":[[1,3]]}"#)
+                + #""block_id_ranges":[[1,3]]}"#
+        )
         try await self.fixture.expect(
-            "POST", "/cache/checksums", #"{"block_ids":["1",9.0],"chunk_size":2,"instance_id":7,"layerwise":true}"#, 200,
+            "POST",
+            "/cache/checksums",
+            #"{"block_ids":["1",9.0],"chunk_size":2,"instance_id":7,"layerwise":true}"#,
+            200,
             #"{"status":"success","chunk_size":2,"num_chunks":1,"chunk_checksums":{"layer_0":["aa","bb"]},"#
-                + #""layerwise":true,"block_id_ranges":[1,9]}"#)
+                + #""layerwise":true,"block_id_ranges":[1,9]}"#
+        )
     }
 
     @Test(arguments: [

@@ -22,13 +22,22 @@ import Testing
         try await f.expect("GET", "/loglevel", "", 200, "=== Loggers and Levels ===\nlmcache.engine: INFO\n")
         try await f.expect("GET", "/loglevel?logger_name=lmcache.engine", "", 200, "lmcache.engine: INFO")
         try await f.expect(
-            "GET", "/loglevel?logger_name=lmcache&level=debug", "", 200,
-            "Set lmcache level to DEBUG (including all handlers)")
+            "GET",
+            "/loglevel?logger_name=lmcache&level=debug",
+            "",
+            200,
+            "Set lmcache level to DEBUG (including all handlers)"
+        )
         #expect(f.levels.cell("lmcache.engine").level == .debug)
         try await f.expect("GET", "/loglevel?logger_name=lmcache&level=bogus", "", 400, "Invalid log level: bogus")
         try await f.expect("GET", "/loglevel?level=debug", "", 200, "null")
-        try await f.expect("GET", "/loglevel?logger_name=&level=", "", 200,
-            "=== Loggers and Levels ===\nlmcache: DEBUG\nlmcache.engine: DEBUG\n")
+        try await f.expect(
+            "GET",
+            "/loglevel?logger_name=&level=",
+            "",
+            200,
+            "=== Loggers and Levels ===\nlmcache: DEBUG\nlmcache.engine: DEBUG\n"
+        )
     }
 
     @Test func scriptsDoNotRun() async throws {

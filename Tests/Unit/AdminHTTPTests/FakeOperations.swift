@@ -36,7 +36,10 @@ final class FakeOperations: AdminOperations {
     }
 
     func checksums(
-        instance: Int64, blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool
+        instance: Int64,
+        blockIDs: [Int],
+        blocksPerChunk: Int,
+        layerwise: Bool
     ) async -> Result<JSONValue, AdminError> {
         if instance == 8 { return .failure(AdminError(status: 404, detail: "kv_caches empty")) }
         return .success(layerwise ? ["layer_0": ["aa", "bb"]] : ["aa", "bb"])

@@ -16,8 +16,15 @@ struct FrontFixture {
     init() {
         self.front = AdminFront(
             AdminFront.Surroundings(
-                operations: self.operations, registry: self.registry, levels: self.levels, version: "0.1.0",
-                compatibleWith: "0.5.6", commit: "abc", logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }))
+                operations: self.operations,
+                registry: self.registry,
+                levels: self.levels,
+                version: "0.1.0",
+                compatibleWith: "0.5.6",
+                commit: "abc",
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+        )
     }
 
     func ask(_ method: String, _ target: String, _ body: String = "") async throws -> AdminResponse {
@@ -26,7 +33,11 @@ struct FrontFixture {
 
     /// Asks and compares status and body.
     func expect(
-        _ method: String, _ target: String, _ body: String = "", _ status: Int, _ text: String,
+        _ method: String,
+        _ target: String,
+        _ body: String = "",
+        _ status: Int,
+        _ text: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let response = try await self.ask(method, target, body)

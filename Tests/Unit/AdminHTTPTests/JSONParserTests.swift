@@ -12,7 +12,8 @@ import Testing
         let text = " {\"a\" : [1, -2, 0.5, 1e3, -0, true, false, null], \"b\":{}, \"c\":[] ,\"d\":\"x\"}\r\n\t"
         #expect(
             try self.parse(text)
-                == ["a": [1, -2, 0.5, 1000.0, 0, true, false, nil], "b": [:], "c": [], "d": "x"])
+                == ["a": [1, -2, 0.5, 1000.0, 0, true, false, .null], "b": [:], "c": [], "d": "x"]
+        )
     }
 
     @Test(arguments: [

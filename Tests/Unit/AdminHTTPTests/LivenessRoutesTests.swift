@@ -37,8 +37,12 @@ import Testing
 
     @Test func statusAddsVersionAndWhatItIsCompatibleWith() async throws {
         try await self.fixture.expect(
-            "GET", "/status", "", 200,
-            #"{"is_healthy":true,"chunk_size":16,"version":"0.1.0","compatible_with":"0.5.6"}"#)
+            "GET",
+            "/status",
+            "",
+            200,
+            #"{"is_healthy":true,"chunk_size":16,"version":"0.1.0","compatible_with":"0.5.6"}"#
+        )
     }
 
     @Test func versionsAreJSONStrings() async throws {
@@ -49,7 +53,12 @@ import Testing
 
     @Test func configurationIsIndented() async throws {
         try await self.fixture.expect(
-            "GET", "/config", "", 200, "{\n  \"mp\": {\n    \"port\": 5555\n  },\n  \"http\": {}\n}")
+            "GET",
+            "/config",
+            "",
+            200,
+            "{\n  \"mp\": {\n    \"port\": 5555\n  },\n  \"http\": {}\n}"
+        )
         try await self.fixture.expect("GET", "/config/adapters", "", 200, #"{"adapters":[]}"#)
     }
 }

@@ -25,13 +25,21 @@ import Testing
         let response = try await self.fixture.ask("POST", "/cache/prefetches", "{}")
         #expect(response.status == 422)
         for name in ["model_name", "world_size", "token_ids"] {
-            #expect(response.body.contains(#"{"type":"missing","loc":["body","\#(name)"],"msg":"Field required","input":{}}"#))
+            #expect(
+                response.body.contains(
+                    #"{"type":"missing","loc":["body","\#(name)"],"msg":"Field required","input":{}}"#
+                )
+            )
         }
     }
 
     @Test func noRequestIsKnown() async throws {
         try await self.fixture.expect(
-            "GET", "/cache/prefetches/x%22y", "", 404,
-            #"{"detail":"unknown prefetch request_id='x\"y' (already completed or never submitted)"}"#)
+            "GET",
+            "/cache/prefetches/x%22y",
+            "",
+            404,
+            #"{"detail":"unknown prefetch request_id='x\"y' (already completed or never submitted)"}"#
+        )
     }
 }

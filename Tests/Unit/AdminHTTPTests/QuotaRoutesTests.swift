@@ -11,18 +11,34 @@ import Testing
         let f = self.fixture
         try await f.expect("GET", "/quota", "", 200, #"{"users":{}}"#)
         try await f.expect(
-            "GET", "/quota/foo", "", 200,
-            #"{"cache_salt":"foo","limit_gb":0.0,"current_usage_gb":0.0,"exists":false}"#)
+            "GET",
+            "/quota/foo",
+            "",
+            200,
+            #"{"cache_salt":"foo","limit_gb":0.0,"current_usage_gb":0.0,"exists":false}"#
+        )
         try await f.expect(
-            "PUT", "/quota/tenantA", #"{"limit_gb":1.5}"#, 200,
-            #"{"cache_salt":"tenantA","limit_gb":1.5,"status":"ok"}"#)
+            "PUT",
+            "/quota/tenantA",
+            #"{"limit_gb":1.5}"#,
+            200,
+            #"{"cache_salt":"tenantA","limit_gb":1.5,"status":"ok"}"#
+        )
         try await f.expect(
-            "PUT", "/quota/_default", #"{"limit_gb":"2"}"#, 200,
-            #"{"cache_salt":"_default","limit_gb":2.0,"status":"ok"}"#)
+            "PUT",
+            "/quota/_default",
+            #"{"limit_gb":"2"}"#,
+            200,
+            #"{"cache_salt":"_default","limit_gb":2.0,"status":"ok"}"#
+        )
         try await f.expect(
-            "GET", "/quota", "", 200,
+            "GET",
+            "/quota",
+            "",
+            200,
             #"{"users":{"_default":{"limit_gb":2.0,"current_usage_gb":0.0},"#
-                + #""tenantA":{"limit_gb":1.5,"current_usage_gb":0.0}}}"#)
+                + #""tenantA":{"limit_gb":1.5,"current_usage_gb":0.0}}}"#
+        )
         try await f.expect("DELETE", "/quota/tenantA", "", 200, #"{"cache_salt":"tenantA","status":"removed"}"#)
         try await f.expect("DELETE", "/quota/tenantA", "", 200, #"{"cache_salt":"tenantA","status":"not_found"}"#)
     }

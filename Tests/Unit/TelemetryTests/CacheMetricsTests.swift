@@ -56,9 +56,23 @@ import Testing
         self.metrics.storeFinished(device: "cpu", instance: "7", model: "m", bytes: 2_000_000_000, seconds: 0.5)
         self.metrics.retrieveSubmitted(device: "cpu")
         self.metrics.retrieveFinished(
-            device: "cpu", instance: "7", model: "m", salt: "s", chunks: 3, bytes: 3_000_000_000, seconds: 1)
+            device: "cpu",
+            instance: "7",
+            model: "m",
+            salt: "s",
+            chunks: 3,
+            bytes: 3_000_000_000,
+            seconds: 1
+        )
         self.metrics.retrieveFinished(
-            device: "cpu", instance: "7", model: "m", salt: "s", chunks: 0, bytes: 0, seconds: 0)
+            device: "cpu",
+            instance: "7",
+            model: "m",
+            salt: "s",
+            chunks: 0,
+            bytes: 0,
+            seconds: 0
+        )
         self.expect([
             "lmcache_mp_num_submitted_stores_total{device=\"cpu\"} 1.0",
             "lmcache_mp_num_finished_stores_total{device=\"cpu\"} 1.0",

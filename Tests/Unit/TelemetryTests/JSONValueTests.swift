@@ -5,17 +5,18 @@ import Testing
 
 @Suite struct JSONValueTests {
     private let value: JSONValue = [
-        "b": 1, "a": [1.5, true, nil, "x"], "empty": [:], "none": [], "nested": ["k": [2]],
+        "b": 1, "a": [1.5, true, .null, "x"], "empty": [:], "none": [], "nested": ["k": [2]],
     ]
 
     @Test func compactTextKeepsMemberOrder() {
         #expect(
             self.value.serialized()
-                == #"{"b":1,"a":[1.5,true,null,"x"],"empty":{},"none":[],"nested":{"k":[2]}}"#)
+                == #"{"b":1,"a":[1.5,true,null,"x"],"empty":{},"none":[],"nested":{"k":[2]}}"#
+        )
     }
 
     @Test func indentedTextHasOneMemberALine() {
-        let value: JSONValue = ["b": 1, "a": [1, ["c": nil]], "e": [], "o": [:]]
+        let value: JSONValue = ["b": 1, "a": [1, ["c": .null]], "e": [], "o": [:]]
         #expect(
             value.serialized(indent: 2) == """
                 {
@@ -29,7 +30,8 @@ import Testing
                   "e": [],
                   "o": {}
                 }
-                """)
+                """
+        )
     }
 
     @Test(arguments: [

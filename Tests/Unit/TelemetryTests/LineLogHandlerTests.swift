@@ -19,13 +19,23 @@ import Testing
     private func logger(_ shape: LogFormat.Shape = .text, colored: Bool = false, name: String = "lmcache") -> Logger {
         Logger(label: name) { label in
             LineLogHandler(
-                name: label, format: LogFormat(shape: shape, isColored: colored), levels: self.levels,
+                name: label,
+                format: LogFormat(shape: shape, isColored: colored),
+                levels: self.levels,
                 now: {
                     LogTime(
-                        year: 2026, month: 1, day: 2, hour: 3, minute: 4, second: 5, millisecond: 67,
-                        offsetSeconds: -5400)
+                        year: 2026,
+                        month: 1,
+                        day: 2,
+                        hour: 3,
+                        minute: 4,
+                        second: 5,
+                        millisecond: 67,
+                        offsetSeconds: -5400
+                    )
                 },
-                write: { self.sink.write($0) })
+                write: { self.sink.write($0) }
+            )
         }
     }
 
@@ -35,7 +45,8 @@ import Testing
             self.sink.lines == [
                 "[2026-01-02 03:04:05,067] LMCache INFO: Stored 512 tokens in 0.010 seconds "
                     + "(Store.swift:12:CacheEngine)\n"
-            ])
+            ]
+        )
     }
 
     @Test func coloursFollowTheLevel() {
@@ -44,7 +55,8 @@ import Testing
         #expect(
             self.sink.lines == [
                 "\u{1B}[33;20m[2026-01-02 03:04:05,067] LMCache WARNING:\u{1B}[0m w \u{1B}[3m(F.swift:1:M)\u{1B}[0m\n"
-            ])
+            ]
+        )
     }
 
     @Test func metadataFollowsTheMessageInOrderOfKeys() {
@@ -60,7 +72,8 @@ import Testing
             self.sink.lines == [
                 "[2026-01-02 03:04:05,067] LMCache CRITICAL: a\\n[2026] LMCache INFO: \\x1b[0mfake\\t\\r\\x7f "
                     + "(F.swift:1:M)\n"
-            ])
+            ]
+        )
     }
 
     @Test func jsonLinesHoldTheSameFacts() {
@@ -69,7 +82,8 @@ import Testing
             self.sink.lines == [
                 #"{"time":"2026-01-02T03:04:05.067-01:30","level":"INFO","logger":"lmcache","message":"m \"q\"","#
                     + #""file":"F.swift","line":9,"module":"M","metadata":{"k":"v"}}"# + "\n"
-            ])
+            ]
+        )
     }
 
     @Test func levelsChangeForLivingLoggersByName() {

@@ -1,7 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-@testable import Telemetry
 import Testing
+
+@testable import Telemetry
 
 @Suite struct ProcessMetricsTests {
     private let reader = ProcessReader(ticksPerSecond: 100, pageBytes: 4096, bootSeconds: 1000)
@@ -11,7 +12,12 @@ import Testing
         #expect(
             self.reader.reading(ofStat: text)
                 == ProcessReader.Reading(
-                    residentBytes: 102_400, virtualBytes: 1_000_000, cpuSeconds: 2, startSeconds: 1005))
+                    residentBytes: 102_400,
+                    virtualBytes: 1_000_000,
+                    cpuSeconds: 2,
+                    startSeconds: 1005
+                )
+        )
     }
 
     @Test(arguments: ["", "7", "7 (a)", "7 (a) S x y", ")"])

@@ -39,7 +39,8 @@ import Testing
                 # TYPE o gauge
                 o{k="v"} +Inf
 
-                """)
+                """
+        )
     }
 
     @Test func aHistogramWithoutLabelsHasOnlyTheBound() {
@@ -55,7 +56,8 @@ import Testing
                 h_sum 1.0
                 h_count 1.0
 
-                """)
+                """
+        )
     }
 
     @Test func notANumberIsSpelledOut() {
