@@ -57,7 +57,8 @@ struct MappedSegment: @unchecked Sendable {  // the pointer is only followed by 
 
     /// True while the file still covers the mapping, so that touching it cannot raise SIGBUS.
     func isWhole(calls: any SharedMemoryCalls) -> Bool {
-        if case .success(let status) = calls.status(self.descriptor) { status.byteCount >= self.byteCount } else { false }
+        guard case .success(let status) = calls.status(self.descriptor) else { return false }
+        return status.byteCount >= self.byteCount
     }
 
     func close(calls: any SharedMemoryCalls) {

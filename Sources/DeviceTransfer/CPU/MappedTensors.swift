@@ -68,12 +68,13 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
         }
         guard let name = SegmentName(given) else {
             throw .invalid(
-                "tensor \(tensor): shm_name \(String(reflecting: String(given.prefix(80)))) is not accepted; it needs 1 to "
-                    + "254 bytes without a slash after the first")
+                "tensor \(tensor): shm_name \(String(reflecting: String(given.prefix(80)))) is not accepted; it "
+                    + "needs 1 to 254 bytes without a slash after the first")
         }
         guard let span = descriptor.tensor.byteSpan, span > 0, byteCount > 0, span <= byteCount else {
             throw .invalid(
-                "tensor \(tensor): its elements end at byte \(descriptor.tensor.byteSpan ?? -1), nbytes is \(byteCount)")
+                "tensor \(tensor): its elements end at byte \(descriptor.tensor.byteSpan ?? -1), nbytes is "
+                    + "\(byteCount)")
         }
         // Within the span, so it cannot overflow.
         let offset = descriptor.tensor.storageOffset * descriptor.tensor.elementType.byteCount

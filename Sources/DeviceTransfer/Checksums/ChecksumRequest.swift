@@ -92,8 +92,8 @@ extension KVFormat {
     /// The formats that the route hashes.
     fileprivate var hasBlockAxisForChecksums: Bool {
         switch self {
-        case .planesBlocksSlotsHeads, .blocksPlanesSlotsHeads, .latent, .planesBlocksHeadsSlots, .blocksPlanesHeadsSlots:
-            true
+        case .planesBlocksSlotsHeads, .blocksPlanesSlotsHeads, .latent: true
+        case .planesBlocksHeadsSlots, .blocksPlanesHeadsSlots: true
         default: false
         }
     }

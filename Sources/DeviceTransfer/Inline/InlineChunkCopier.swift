@@ -41,8 +41,8 @@ package final class InlineChunkCopier: Sendable {
 package enum InlineJob: Sendable {
     /// Reads a pickle and writes chunk i to `places[i]`; nil skips a chunk.
     ///
-    /// The answer has one element a place: true where the chunk's bytes are in the arena (always false for nil). A chunk
-    /// is refused alone when its shape or element type differs from the layout, or when the pickle has too few.
+    /// The answer has one element a place: true where the chunk's bytes are in the arena (always false for nil). A
+    /// chunk is refused alone when its shape or element type differs from the layout, or when the pickle has too few.
     case write(
         pickle: [UInt8], places: [ArenaRange?], layout: ObjectLayout,
         completion: @Sendable (Result<[Bool], InlineError>) -> Void)

@@ -40,7 +40,9 @@ extension PickleMachine {
         else { throw self.error("unexpected arguments of a tensor") }
         let type: ElementType
         if hasType {
-            guard case .global(.elementType(let given)) = arguments[6] else { throw self.error("a tensor without dtype") }
+            guard case .global(.elementType(let given)) = arguments[6] else {
+                throw self.error("a tensor without dtype")
+            }
             type = given
         } else {
             guard let given = storage.elementType else { throw self.error("an untyped storage without dtype") }

@@ -61,7 +61,8 @@ struct PickleWriter {
         let count = storageClass == nil ? byteCount : self.elementCount
         var stream = Self.streamHeader
         stream += [0x80, 0x02, 0x28] + Self.longText("storage")
-        stream += [0x63] + Array((storageClass.map { "torch\n\($0)\n" } ?? "torch.storage\nUntypedStorage\n").utf8)
+        // PyTorch 2.13 cannot read back the untyped storage that it writes itself, but takes bytes of another type.
+        stream += [0x63] + Array("torch\n\(storageClass ?? "ByteStorage")\n".utf8)
         stream += Self.longText("0") + Self.longText("cpu") + Self.number(count) + [0x4e, 0x74, 0x51, 0x2e]
         stream += [0x80, 0x02, 0x5d] + Self.longText("0") + [0x61, 0x2e]
         return stream + Self.littleEndian(count, byteCount: 8)

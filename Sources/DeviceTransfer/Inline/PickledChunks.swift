@@ -29,8 +29,8 @@ struct PickledChunks {
         self.input.withUnsafeBytes { input in
             let source = UnsafeRawBufferPointer(rebasing: input[storage])
             if tensor.isContiguous {
-                destination.copyMemory(
-                    from: .init(rebasing: source[tensor.storageOffset * element..<source.count].prefix(destination.count)))
+                let elements = source[(tensor.storageOffset * element)...].prefix(destination.count)
+                destination.copyMemory(from: UnsafeRawBufferPointer(rebasing: elements))
                 return
             }
             var position = 0

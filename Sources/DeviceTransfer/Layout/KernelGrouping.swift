@@ -79,8 +79,8 @@ struct KernelGrouping {
         for (position, (bucket, group)) in zip(buckets, groups).enumerated()
         where bucket.layerIndices != group.layerIndices {
             throw .mismatch(
-                "engine_group_infos[\(position)]: names layers \(group.layerIndices), but the tensors' group has layers "
-                    + "\(bucket.layerIndices)")
+                "engine_group_infos[\(position)]: names layers \(group.layerIndices), but the tensors' group has "
+                    + "layers \(bucket.layerIndices)")
         }
     }
 
@@ -107,8 +107,8 @@ struct KernelGrouping {
         }
         guard chunkSize % tokens == 0 else {
             throw .mismatch(
-                "kernel group \(index): the chunk size \(chunkSize) must be a multiple of \(tokens) tokens a block; start "
-                    + "the server with another --chunk-size")
+                "kernel group \(index): the chunk size \(chunkSize) must be a multiple of \(tokens) tokens a block; "
+                    + "start the server with another --chunk-size")
         }
         let blocks = chunkSize / tokens
         let asked = bucket.engineGroup?.slidingWindowTokens ?? -1
@@ -119,8 +119,8 @@ struct KernelGrouping {
         }
         guard window % tokens == 0 else {
             throw .mismatch(
-                "engine_group_infos[\(index)]: sw_size_tokens \(window) is below the chunk size and must be a multiple of "
-                    + "\(tokens) tokens a block")
+                "engine_group_infos[\(index)]: sw_size_tokens \(window) is below the chunk size and must be a "
+                    + "multiple of \(tokens) tokens a block")
         }
         return BlockSizes(
             tokensPerBlock: tokens, blocksPerChunk: blocks, keptBlocksPerChunk: window / tokens, windowTokens: window)

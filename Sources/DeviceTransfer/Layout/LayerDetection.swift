@@ -128,8 +128,8 @@ extension LayerDetection {
         }
         guard rank == 3, order.shape[1] == 1 else {
             throw .unsupported(
-                "tensor \(layer): shape \(order.shape) is no known sglang layout; accepted are [slots, heads, size] with "
-                    + "kv_list_layout k_v, and [slots, 1, size]")
+                "tensor \(layer): shape \(order.shape) is no known sglang layout; accepted are [slots, heads, size] "
+                    + "with kv_list_layout k_v, and [slots, 1, size]")
         }
         return try LayerPages(splitting: order, elementType: type, tokensPerBlock: tokensPerBlock, tensor: layer)
     }
@@ -151,15 +151,16 @@ extension LayerDetection {
         let (flat, overflowedFlat) = rows.multipliedReportingOverflow(by: size)
         guard heads > 0, slots > 0, size > 0, !overflowedRows, !overflowedFlat, flat == order.shape[3] else {
             throw .mismatch(
-                "tensor 0: its last axis has \(order.shape[3]) elements; num_kv_heads \(heads) × tokens_per_block \(slots) "
-                    + "× head_dim \(size) must be as many")
+                "tensor 0: its last axis has \(order.shape[3]) elements; num_kv_heads \(heads) × tokens_per_block "
+                    + "\(slots) × head_dim \(size) must be as many")
         }
         guard order.firstStride == order.tightFirstStride else {
-            throw .unsupported("tensor 0: shape \(order.shape) is padded on its first axis; trtllm tensors must be tight")
+            throw .unsupported(
+                "tensor 0: shape \(order.shape) is padded on its first axis; trtllm tensors must be tight")
         }
         return LayerPages(
-            layer: layer, layerCount: order.shape[1], blockCount: order.shape[0], headCount: heads, slotsPerBlock: slots,
-            headSize: size, elementType: self.elementType(0))
+            layer: layer, layerCount: order.shape[1], blockCount: order.shape[0], headCount: heads,
+            slotsPerBlock: slots, headSize: size, elementType: self.elementType(0))
     }
 
     private func blocksLayersRefusal(_ shape: [Int]) -> LayoutError {

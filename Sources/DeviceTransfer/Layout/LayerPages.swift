@@ -69,8 +69,8 @@ extension LayerPages {
         let (blocks, rest) = try Self.split(keys, tokensPerBlock: tokensPerBlock, tensor: layer)
         guard keys == values else {
             throw .mismatch(
-                "tensors \(layer) and \(layer + layerCount): keys have shape \(keys.shape), values \(values.shape); they "
-                    + "must be equal")
+                "tensors \(layer) and \(layer + layerCount): keys have shape \(keys.shape), values \(values.shape); "
+                    + "they must be equal")
         }
         self.format = .separatePlanes
         self.headSize = keys.shape[2]
@@ -109,8 +109,8 @@ extension LayerPages {
         }
         guard order.firstStride == order.tightFirstStride else {
             throw .unsupported(
-                "tensor \(tensor): shape \(order.shape) is padded to \(order.firstStride) elements on its first axis; it "
-                    + "must be tight (\(order.tightFirstStride))")
+                "tensor \(tensor): shape \(order.shape) is padded to \(order.firstStride) elements on its first "
+                    + "axis; it must be tight (\(order.tightFirstStride))")
         }
         return (order.shape[0] / tokensPerBlock, Array(order.shape.dropFirst()))
     }

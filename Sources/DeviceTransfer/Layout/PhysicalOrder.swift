@@ -17,8 +17,8 @@ struct PhysicalOrder: Equatable {
     init(_ tensor: TensorDescription, name: String) throws(LayoutError) {
         guard let span = tensor.byteSpan else {
             throw .malformed(
-                "\(name): shape \(tensor.shape), stride \(tensor.stride) and storage_offset \(tensor.storageOffset) must "
-                    + "have equal ranks, not be negative and fit 63 bits")
+                "\(name): shape \(tensor.shape), stride \(tensor.stride) and storage_offset \(tensor.storageOffset) "
+                    + "must have equal ranks, not be negative and fit 63 bits")
         }
         guard span > 0, !tensor.shape.isEmpty else {
             throw .malformed("\(name): shape \(tensor.shape) has no elements; every axis must be at least 1")
@@ -43,13 +43,16 @@ struct PhysicalOrder: Equatable {
             guard !overflowed else { throw Self.refusal(tensor, name: name) }
             expected = product
         }
-        guard self.shape[0] == 1 || strides[0] >= expected, self.shape.count > 1 || strides[0] == 1 || self.shape[0] == 1
-        else { throw Self.refusal(tensor, name: name) }
+        let isFirstFree = self.shape[0] == 1
+        guard isFirstFree || strides[0] >= expected, isFirstFree || self.shape.count > 1 || strides[0] == 1 else {
+            throw Self.refusal(tensor, name: name)
+        }
         self.firstStride = self.shape[0] == 1 ? expected : strides[0]
     }
 
     private static func refusal(_ tensor: TensorDescription, name: String) -> LayoutError {
         .unsupported(
-            "\(name): shape \(tensor.shape) with stride \(tensor.stride) leaves gaps; only the slowest axis may be padded")
+            "\(name): shape \(tensor.shape) with stride \(tensor.stride) leaves gaps; only the slowest axis may be "
+                + "padded")
     }
 }

@@ -16,6 +16,7 @@ import Testing
         let layout = try detect(registration, chunkSize: 12)
         #expect(layout.kernelGroups[0].format.rawValue == golden.format)
         let rig = Rig(arenaByteCount: 64)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration)
         for layer in 0..<2 {
             let words = rig.segment("/kv\(layer)").bindMemory(to: UInt16.self)
@@ -32,6 +33,7 @@ import Testing
     @Test func aBlockOutOfRangeIsAnError() async throws {
         let registration = registration([tensor([2, 5, 2, 3, 4], name: "/kv0")])
         let rig = Rig(arenaByteCount: 64)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration)
         let memory = try rig.device.open(registration, layout: detect(registration, chunkSize: 12))
         #expect(await Self.checksums(memory, [0, 5], false) == .failure(.blockOutOfRange(id: 5, blockCount: 5)))
@@ -42,6 +44,7 @@ import Testing
     @Test func packedFormatsAreDeclined() async throws {
         let registration = registration([tensor([5, 2, 3, 4], name: "/kv0")])
         let rig = Rig(arenaByteCount: 64)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration)
         let memory = try rig.device.open(registration, layout: detect(registration, chunkSize: 12))
         #expect(await Self.checksums(memory, [0], false) == .failure(.unsupportedFormat(.packedHeadsSlots)))

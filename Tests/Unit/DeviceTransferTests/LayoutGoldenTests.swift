@@ -14,6 +14,7 @@ import Testing
         let layout = try detect(registration, chunkSize: 4, deviceIsCPU: false)
         let size = layout.objectGroups[0].layout.byteCount
         let rig = Rig(arenaByteCount: 2 * size)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration)
         for (index, first) in golden.firstElements.enumerated() {
             let words = rig.segment("/kv\(index)").bindMemory(to: Int16.self)

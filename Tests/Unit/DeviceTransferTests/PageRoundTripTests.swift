@@ -57,6 +57,7 @@ import Testing
         let size = oracle.objectByteCount(blocks: ids.count)
         #expect(layout.objectGroups[0].layout.byteCount == size, "\(oracle)")
         let rig = Rig(arenaByteCount: size + 64)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration)
         let before = (0..<oracle.tensorCount).map { Array(rig.segment("/kv\($0)")) }
         var expected = rig.arenaBytes
@@ -80,6 +81,7 @@ import Testing
         let layout = try detect(registration, chunkSize: oracle.slots * ids.count)
         let size = oracle.objectByteCount(blocks: ids.count)
         let rig = Rig(arenaByteCount: size + 64)
+        defer { withExtendedLifetime(rig) {} }
         rig.addSegments(registration, slack: 16)
         rig.fillArena(seed: 9)
         let arena = rig.arenaBytes

@@ -6,6 +6,7 @@ import KVModel
 
 /// Strides of a C-order tensor; `padding` elements more between steps of the first axis.
 func strides(of shape: [Int], padding: Int = 0) -> [Int] {
+    guard !shape.isEmpty else { return [] }
     var strides = [Int](repeating: 1, count: shape.count)
     for axis in stride(from: shape.count - 2, through: 0, by: -1) {
         strides[axis] = strides[axis + 1] * shape[axis + 1]
