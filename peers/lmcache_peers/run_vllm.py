@@ -71,7 +71,7 @@ def main() -> int:
         stage.first.wait_until_ready()
         print(f"first engine ready after {time.monotonic() - began:.0f} s", flush=True)
         for scenario in scenarios:
-            report.run(scenario.__name__, lambda: play(scenario, stage))
+            report.run(scenario.__name__, play, scenario, stage)
     finally:
         end_all()
         removed = shared_memory.remove_leftovers(before)

@@ -96,7 +96,12 @@ def any_uid(bench: Bench) -> str:
 
 def both_spellings(bench: Bench) -> str:
     """Operations go by number and by name, and are echoed as they came."""
-    for frame in (encode("get_chunk_size"), operation_frame("get_chunk_size"), b"\xcd\x00\x15", b"\xd9\x0eget_chunk_size"):
+    for frame in (
+        encode("get_chunk_size"),
+        operation_frame("get_chunk_size"),
+        b"\xcd\x00\x15",
+        b"\xd9\x0eget_chunk_size",
+    ):
         reply = bench.client.call_raw(frame, [])
         expect_equal("echoed operation", reply.operation, frame)
         expect(isinstance(reply.value, int), f"answered {reply}")

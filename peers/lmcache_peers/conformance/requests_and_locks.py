@@ -35,7 +35,9 @@ def freed_locks(bench: Bench) -> str:
         bench.call("free_lookup_locks", {**wanted, "worker_id": None}, 1)
         expect_equal("locked objects after all were freed", _read_locks(bench) - before, 0)
         bench.call("free_lookup_locks", {**wanted, "worker_id": None}, 1)
-        expect_equal("prepare_retrieve without locks", bench.call("prepare_retrieve", wanted, instance).value, NOT_FOUND)
+        expect_equal(
+            "prepare_retrieve without locks", bench.call("prepare_retrieve", wanted, instance).value, NOT_FOUND
+        )
     return "3 locked, 1 freed, 2 freed"
 
 
@@ -169,6 +171,14 @@ def ping_after_a_lost_connection(bench: Bench) -> str:
     return "true for new clients; false, then true for returned ones"
 
 
+def ping_of_a_returned_worker(bench: Bench) -> str:
+    """A registered worker whose connection broke is told so once as well, so that it drops the answers it lost."""
+    with bench.engine_driven() as (instance, _), bench.connect() as returned:
+        answers = [returned.call_raw("ping", [encode(instance)], uid=encode(uid)).value for uid in (9, 10, 11)]
+        expect_equal("pings of a returned worker", answers, [False, True, True])
+    return "false, then true"
+
+
 class _Touch:
     """Makes a file when a careless reader unpickles it."""
 
@@ -224,6 +234,7 @@ SCENARIOS = [
     one_lookup_for_several_readers,
     ping_of_the_unregistered,
     ping_after_a_lost_connection,
+    ping_of_a_returned_worker,
     inline_bytes,
     other_models_are_apart,
 ]

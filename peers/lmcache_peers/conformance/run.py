@@ -112,7 +112,7 @@ def main() -> int:
         for scenario in scenarios:
             with RawClient(arguments.port, arguments.seconds) as client:
                 bench = Bench(arguments.port, arguments.http_port, client, arguments.seconds, delay)
-                report.run(f"{scenario.__module__.rpartition('.')[2]}.{scenario.__name__}", lambda: scenario(bench))
+                report.run(f"{scenario.__module__.rpartition('.')[2]}.{scenario.__name__}", scenario, bench)
             if server is not None:
                 revive(server, scenario.__name__, report)
     finally:
