@@ -68,11 +68,12 @@ def malformed_multiparts(bench: Bench) -> str:
 
 
 def many_frames(bench: Bench) -> str:
-    """A message of very many frames is one with a wrong number of payloads."""
-    reply = bench.client.call_raw("lookup", [b"\xc0"] * 20_000)
+    """A message of very many frames is one with a wrong number of payloads; beyond reason it may be dropped."""
+    reply = bench.client.call_raw("lookup", [b"\xc0"] * 100)
     expect(reply.value_frame is None and reply.refusal is None, f"answered {reply}")
+    bench.client.submit("lookup", [b"\xc0"] * 20_000)
     bench.expect_alive("20,000 frames")
-    return "20,000 frames answered"
+    return "100 frames answered, 20,000 survived"
 
 
 def unknown_operations(bench: Bench) -> str:
