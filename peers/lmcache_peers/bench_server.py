@@ -86,11 +86,14 @@ def main() -> int:
 
     logs = settings.LOGS / time.strftime("bench-%Y%m%d-%H%M%S")
     print(f"logs in {logs}", flush=True)
-    report, rows = Report(), [
-        f"{'means in ms, rates in GB/s':26}"
-        + "".join(f"{phase.replace('_', ' '):>14}" for phase in PHASES)
-        + f"{'store':>12}{'retrieve':>12}"
-    ]
+    report, rows = (
+        Report(),
+        [
+            f"{'means in ms, rates in GB/s':26}"
+            + "".join(f"{phase.replace('_', ' '):>14}" for phase in PHASES)
+            + f"{'store':>12}{'retrieve':>12}"
+        ],
+    )
     before = shared_memory.names()
     try:
         for setting in dict.fromkeys(case.setting for case in cases):
@@ -99,7 +102,7 @@ def main() -> int:
                 if case.setting == setting:
                     # Keys say nothing of the layout, so each case has numbers of its own.
                     start = 1000 * (CASES.index(case) + 1)
-                    report.run(case.name, lambda: play(case, start, server, logs, rows))
+                    report.run(case.name, play, case, start, server, logs, rows)
             server.stop()
     finally:
         end_all()

@@ -45,7 +45,9 @@ class Engine:
     With float32 the rounding differences between batches and steps are too small to change a text.
     """
 
-    def __init__(self, name: str, logs: pathlib.Path, server_port: int, mode: str = "auto", dtype: str = "float32") -> None:
+    def __init__(
+        self, name: str, logs: pathlib.Path, server_port: int, mode: str = "auto", dtype: str = "float32"
+    ) -> None:
         self.name = name
         self.port = settings.free_port()
         self.log = logs / f"{name}.log"

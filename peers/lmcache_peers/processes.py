@@ -16,7 +16,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-_running: list["Process"] = []
+_running: list[Process] = []
 
 
 class Late(Exception):

@@ -37,10 +37,10 @@ class Report:
         self.failed += 1
         print(f"FAIL {name} {why}", flush=True)
 
-    def run(self, name: str, scenario: Callable[[], str]) -> bool:
+    def run(self, name: str, scenario: Callable[..., str], *arguments: object) -> bool:
         """Runs one scenario, which returns the detail to print; whatever it raises is a failure."""
         try:
-            self.pass_(name, scenario())
+            self.pass_(name, scenario(*arguments))
             return True
         except Exception as error:  # noqa: BLE001
             frame = traceback.extract_tb(error.__traceback__)[-1]

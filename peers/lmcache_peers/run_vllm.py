@@ -20,9 +20,15 @@ from lmcache_peers.scenarios import dead_engine, quick_start, restarts, two_engi
 from lmcache_peers.scenarios.stage import CHUNK, Stage
 from lmcache_peers.server import CacheServer
 
-TWO_ENGINES = [*two_engines.SCENARIOS, *dead_engine.SCENARIOS]
-# The ones that stop the server come last but for the one that kills an engine.
-ORDER = [*quick_start.SCENARIOS, *two_engines.SCENARIOS, *dead_engine.SCENARIOS, *restarts.SCENARIOS]
+TWO_ENGINES = [*two_engines.SCENARIOS, *restarts.SECOND_ENGINE, *dead_engine.SCENARIOS]
+# The one that kills an engine comes last.
+ORDER = [
+    *quick_start.SCENARIOS,
+    *two_engines.SCENARIOS,
+    *restarts.FIRST_ENGINE,
+    *restarts.SECOND_ENGINE,
+    *dead_engine.SCENARIOS,
+]
 
 
 def parse() -> argparse.Namespace:
@@ -57,7 +63,8 @@ def play(scenario: Callable[[Stage], str], stage: Stage) -> str:
 def main() -> int:
     arguments = parse()
     wanted = [name for name in arguments.only.split(",") if name]
-    scenarios = [scenario for scenario in ORDER if not wanted or scenario.__name__ in wanted]
+    choice = [*ORDER, *restarts.ON_DEMAND] if wanted else ORDER
+    scenarios = [scenario for scenario in choice if not wanted or scenario.__name__ in wanted]
     report = Report()
     before = shared_memory.names()
     began = time.monotonic()
@@ -71,7 +78,7 @@ def main() -> int:
         stage.first.wait_until_ready()
         print(f"first engine ready after {time.monotonic() - began:.0f} s", flush=True)
         for scenario in scenarios:
-            report.run(scenario.__name__, lambda: play(scenario, stage))
+            report.run(scenario.__name__, play, scenario, stage)
     finally:
         end_all()
         removed = shared_memory.remove_leftovers(before)

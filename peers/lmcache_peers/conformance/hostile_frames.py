@@ -68,11 +68,12 @@ def malformed_multiparts(bench: Bench) -> str:
 
 
 def many_frames(bench: Bench) -> str:
-    """A message of very many frames is one with a wrong number of payloads."""
-    reply = bench.client.call_raw("lookup", [b"\xc0"] * 20_000)
+    """A message of very many frames is one with a wrong number of payloads; beyond reason it may be dropped."""
+    reply = bench.client.call_raw("lookup", [b"\xc0"] * 100)
     expect(reply.value_frame is None and reply.refusal is None, f"answered {reply}")
+    bench.client.submit("lookup", [b"\xc0"] * 20_000)
     bench.expect_alive("20,000 frames")
-    return "20,000 frames answered"
+    return "100 frames answered, 20,000 survived"
 
 
 def unknown_operations(bench: Bench) -> str:
@@ -96,7 +97,12 @@ def any_uid(bench: Bench) -> str:
 
 def both_spellings(bench: Bench) -> str:
     """Operations go by number and by name, and are echoed as they came."""
-    for frame in (encode("get_chunk_size"), operation_frame("get_chunk_size"), b"\xcd\x00\x15", b"\xd9\x0eget_chunk_size"):
+    for frame in (
+        encode("get_chunk_size"),
+        operation_frame("get_chunk_size"),
+        b"\xcd\x00\x15",
+        b"\xd9\x0eget_chunk_size",
+    ):
         reply = bench.client.call_raw(frame, [])
         expect_equal("echoed operation", reply.operation, frame)
         expect(isinstance(reply.value, int), f"answered {reply}")

@@ -11,7 +11,14 @@ from lmcache_peers import settings
 from lmcache_peers.conformance.bench import Bench
 from lmcache_peers.processes import wait_for
 from lmcache_peers.report import expect, expect_equal
-from lmcache_peers.wire_values import CHUNK, MODEL, engine_driven_registration, fresh_number, fresh_request, fresh_tokens
+from lmcache_peers.wire_values import (
+    CHUNK,
+    MODEL,
+    engine_driven_registration,
+    fresh_number,
+    fresh_request,
+    fresh_tokens,
+)
 
 SECONDS = 5.0
 

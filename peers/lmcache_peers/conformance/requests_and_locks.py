@@ -13,6 +13,7 @@ from lmcache_peers.conformance.bench import Bench
 from lmcache_peers.conformance.expected import NOT_FOUND, NOTHING_TO_STORE, is_no_value
 from lmcache_peers.conformance.well_behaved import load, store, write_slots
 from lmcache_peers.report import expect, expect_equal
+from lmcache_peers.wire import encode
 from lmcache_peers.wire_values import MODEL, fresh_number, fresh_request, fresh_tokens, key
 
 
@@ -34,7 +35,9 @@ def freed_locks(bench: Bench) -> str:
         bench.call("free_lookup_locks", {**wanted, "worker_id": None}, 1)
         expect_equal("locked objects after all were freed", _read_locks(bench) - before, 0)
         bench.call("free_lookup_locks", {**wanted, "worker_id": None}, 1)
-        expect_equal("prepare_retrieve without locks", bench.call("prepare_retrieve", wanted, instance).value, NOT_FOUND)
+        expect_equal(
+            "prepare_retrieve without locks", bench.call("prepare_retrieve", wanted, instance).value, NOT_FOUND
+        )
     return "3 locked, 1 freed, 2 freed"
 
 
@@ -149,6 +152,33 @@ def ping_of_the_unregistered(bench: Bench) -> str:
     return "false, then true"
 
 
+def ping_after_a_lost_connection(bench: Bench) -> str:
+    """A scheduler whose connection broke is told so once, so that it gives up the answers it will never get.
+
+    It pings without an instance id. Clients count their requests from 0, so a connection whose first request has a
+    higher number took the place of an earlier one.
+    """
+    with bench.connect() as fresh:
+        expect_equal("pings of a new client", [fresh.call("ping", None).value for _ in range(3)], [True] * 3)
+    with bench.connect() as returned:
+        answers = [returned.call_raw("ping", [encode(None)], uid=encode(uid)).value for uid in (7, 8, 9)]
+        expect_equal("pings of a returned client", answers, [False, True, True])
+    with bench.connect() as returned:
+        found = returned.call_raw("query_prefetch_status", [encode(fresh_request())], uid=encode(300)).value
+        expect_equal("query of a returned client", found, 0)
+        answers = [returned.call_raw("ping", [encode(None)], uid=encode(uid)).value for uid in (301, 302)]
+        expect_equal("later pings of a returned client", answers, [False, True])
+    return "true for new clients; false, then true for returned ones"
+
+
+def ping_of_a_returned_worker(bench: Bench) -> str:
+    """A registered worker whose connection broke is told so once as well, so that it drops the answers it lost."""
+    with bench.engine_driven() as (instance, _), bench.connect() as returned:
+        answers = [returned.call_raw("ping", [encode(instance)], uid=encode(uid)).value for uid in (9, 10, 11)]
+        expect_equal("pings of a returned worker", answers, [False, True, True])
+    return "false, then true"
+
+
 class _Touch:
     """Makes a file when a careless reader unpickles it."""
 
@@ -203,6 +233,8 @@ SCENARIOS = [
     lookups_of_two_connections,
     one_lookup_for_several_readers,
     ping_of_the_unregistered,
+    ping_after_a_lost_connection,
+    ping_of_a_returned_worker,
     inline_bytes,
     other_models_are_apart,
 ]

@@ -112,7 +112,9 @@ def main() -> int:
         for scenario in scenarios:
             with RawClient(arguments.port, arguments.seconds) as client:
                 bench = Bench(arguments.port, arguments.http_port, client, arguments.seconds, delay)
-                report.run(f"{scenario.__module__.rpartition('.')[2]}.{scenario.__name__}", lambda: scenario(bench))
+                report.run(f"{scenario.__module__.rpartition('.')[2]}.{scenario.__name__}", scenario, bench)
+            # A server sees a moment later that a connection is gone, and then gives up what it held.
+            time.sleep(0.1)
             if server is not None:
                 revive(server, scenario.__name__, report)
     finally:

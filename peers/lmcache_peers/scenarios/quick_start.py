@@ -36,6 +36,7 @@ def text_depends_on_the_prefix(stage: Stage) -> str:
 
 def shared_prefix(stage: Stage) -> str:
     """A longer prompt hits exactly the whole chunks it shares; its text is that of a run without any."""
+    stage.first.complete(BASE)
     warm = stage.ask(stage.first, LONGER)
     expect_hit(warm, LONGER, cached=2000)
     cold = stage.ask(stage.first, LONGER, salt="apart")
@@ -46,6 +47,7 @@ def shared_prefix(stage: Stage) -> str:
 
 def salts_are_apart(stage: Stage) -> str:
     """What one salt stored is found under that salt only."""
+    stage.first.complete(LONGER, salt="apart")
     own = stage.ask(stage.first, LONGER, salt="apart")
     expect_hit(own, LONGER, cached=len(LONGER))
     foreign = stage.ask(stage.first, LONGER, salt="another")
