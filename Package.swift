@@ -112,7 +112,7 @@ let tests: [Target] = [
     .testTarget(
         name: "ServerKitTests", dependencies: ["ServerKit", "EngineKit", logging], path: "Tests/Unit/ServerKitTests"),
     .testTarget(
-        name: "CommandLineTests", dependencies: ["lmcache", "EngineKit", "Telemetry", arguments],
+        name: "CommandLineTests", dependencies: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         path: "Tests/CommandLineTests", exclude: ["Snapshots"]),
     .testTarget(
         name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],

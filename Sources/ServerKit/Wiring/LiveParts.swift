@@ -3,6 +3,7 @@
 import AdminHTTP
 package import EngineKit
 import Glibc
+import Logging
 import Synchronization
 package import Telemetry
 import ZMQTransport
