@@ -78,7 +78,7 @@ struct BadInputTests {
         Case(
             "--eviction-policy lru",
             "The value 'lru' is invalid for '--eviction-policy <eviction-policy>': accepted is one of 'LRU', 'ARC',"
-                + " 'IsolatedLRU' and 'noop'"),
+                + " 'IsolatedLRU' or 'noop'"),
         Case(
             "--bind udp://x:1",
             "The value 'udp://x:1' is invalid for '--bind <endpoint>': accepted is tcp://HOST:PORT (port 0 to 65535) or"
