@@ -29,8 +29,12 @@ struct CommandContext {
     }
 
     /// One line on standard error that says why a command ends.
+    ///
+    /// A parser's message may carry the given value as it is: control characters are escaped and the middle of a long
+    /// line is left out.
     func fail(_ message: String) {
-        let line = message.split(whereSeparator: \.isNewline).joined(separator: " ")
+        var line = ConfigurationError.printable(message, limit: .max)
+        if line.count > 1_000 { line = line.prefix(300) + "…" + line.suffix(600) }
         self.writeError("lmcache: \(line)\n")
     }
 }

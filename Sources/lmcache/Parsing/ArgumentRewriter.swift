@@ -56,7 +56,9 @@ struct ArgumentRewriter {
             if let inline { throw .unexpectedValue(flag.spelling, given: inline) }
             self.emit([flag.spelling])
         case .one:
-            self.emit(["\(flag.spelling)=\(try self.value(of: flag, inline, &rest))"])
+            // Joined, so that a value may start with a dash; apart, because `--flag=` is no value to the parser.
+            let value = try self.value(of: flag, inline, &rest)
+            self.emit(value.isEmpty ? [flag.spelling, ""] : ["\(flag.spelling)=\(value)"])
         case .many:
             self.emit([flag.spelling, try self.value(of: flag, inline, &rest)])
             while inline == nil, let next = rest.first, !Self.isFlag(next) {
