@@ -59,7 +59,7 @@ let sources: [Target] = [
     // Level 3
     .target(
         name: "CacheService",
-        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "DurableFile", "Telemetry", logging],
+        dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "L1Cache", "DurableFile", "Telemetry", logging],
         swiftSettings: memorySafe),
     .target(
         name: "AdminHTTP",
@@ -74,7 +74,11 @@ let sources: [Target] = [
         swiftSettings: memorySafe),
     // Level 5
     .target(
-        name: "ServerKit", dependencies: ["EngineKit", "CacheService", "AdminHTTP", "ZMQTransport", "Telemetry", logging],
+        name: "ServerKit",
+        dependencies: [
+            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
+            "DurableFile", "KVModel", "Telemetry", logging,
+        ],
         swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run
     .target(
@@ -82,45 +86,43 @@ let sources: [Target] = [
         swiftSettings: checked),
     // Level 6
     .executableTarget(
-        name: "lmcache", dependencies: ["ServerKit", "ZMQTransport", "CacheProtocol", arguments],
+        name: "lmcache",
+        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
         swiftSettings: checked),
 ]
 
-let tests: [Target] = [
-    .testTarget(name: "NativeThreadsTests", dependencies: ["NativeThreads"], path: "Tests/Unit/NativeThreadsTests"),
-    .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], path: "Tests/Unit/MessagePackTests"),
-    .testTarget(name: "KVModelTests", dependencies: ["KVModel"], path: "Tests/Unit/KVModelTests"),
+/// A target's own tests, in Tests/Unit/<target>Tests.
+func unitTests(_ target: String, with others: [Target.Dependency] = []) -> Target {
     .testTarget(
-        name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
-        path: "Tests/Unit/CacheProtocolTests"),
+        name: "\(target)Tests", dependencies: [.byNameItem(name: target, condition: nil)] + others,
+        path: "Tests/Unit/\(target)Tests", exclude: target == "DeviceTransfer" ? ["Goldens"] : [],
+        swiftSettings: checked)
+}
+
+let tests: [Target] = [
+    .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+    unitTests("NativeThreads"),
+    unitTests("MessagePack"),
+    unitTests("KVModel", with: ["CAllocationCounter"]),
+    unitTests("CacheProtocol", with: ["MessagePack", "KVModel"]),
+    unitTests("Telemetry"),
+    unitTests("DurableFile"),
+    unitTests("L1Cache", with: ["KVModel", "CAllocationCounter"]),
+    unitTests("DeviceTransfer", with: ["KVModel"]),
+    unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache"]),
+    unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),
+    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging]),
     .testTarget(
         name: "WireGoldenTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
         path: "Tests/WireGoldenTests", exclude: ["Goldens"], swiftSettings: checked),
     .testTarget(
         name: "FuzzEntriesTests", dependencies: ["FuzzEntries"], path: "Tests/FuzzEntriesTests",
         swiftSettings: checked),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
-    .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
-    .testTarget(
-        name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
-        path: "Tests/Unit/DeviceTransferTests"),
-    .testTarget(
-        name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],
-        path: "Tests/Unit/AdminHTTPTests"),
-    .testTarget(name: "DurableFileTests", dependencies: ["DurableFile"], path: "Tests/Unit/DurableFileTests"),
-    .testTarget(
-        name: "CacheEngineTests", dependencies: ["CacheEngine", "KVModel"], path: "Tests/Unit/CacheEngineTests"),
-    .testTarget(
-        name: "CacheServiceTests",
-        dependencies: ["CacheService", "CacheEngine", "CacheProtocol", "DurableFile", "KVModel"],
-        path: "Tests/Unit/CacheServiceTests"),
     .testTarget(
         name: "SimulationTests",
         dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
         path: "Tests/SimulationTests", swiftSettings: checked),
-    .testTarget(
-        name: "ZMQTransportTests", dependencies: ["ZMQTransport", "KVModel", "NativeThreads"],
-        path: "Tests/Unit/ZMQTransportTests"),
 ]
 
 // TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.

@@ -21,6 +21,7 @@ package final class CacheEngine: Sendable {
     let devices: [any TransferDevice]
     let inlineCopier: InlineChunkCopier
     let hasher: ChunkHasher
+    let gate = TransferGate()
     let logger: Logger
     let state: Mutex<EngineState>
 

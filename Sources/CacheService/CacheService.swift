@@ -43,18 +43,19 @@ package final class CacheService: Sendable {
 
     /// Serves one message of a client, identity frame left out.
     package func receive(_ frames: [[UInt8]], from connection: ConnectionID) {
-        guard frames.count >= 2 else {
-            return self.complain("malformed", "a message of \(frames.count) frames; a request has at least 2")
+        switch RequestFrames(frames) {
+        case .unreadable(let reason): self.complain("unreadable", "unreadable message: \(reason)")
+        case .streamControl(let uid, let control):
+            self.receiveStreamControl(control, stream: EventStreamID(connection: connection, uid: uid, operation: []))
+        case .request(let request):
+            let call = ServiceCall(connection: connection, request: request)
+            guard let operation = request.operation else {
+                self.complain("unknown", "unknown operation")
+                self.engine.metrics.requestRefused(operation: "unknown", reason: "unknown_operation")
+                return self.refuse(call, "unsupported operation")
+            }
+            self.serve(operation, call)
         }
-        if frames[1].isEmpty { return self.receiveStreamControl(frames, from: connection) }
-        let call = ServiceCall(
-            connection: connection, uid: frames[0], operationFrame: frames[1], payloads: Array(frames.dropFirst(2)))
-        guard let operation = CacheOperation.decode(frame: frames[1]) else {
-            self.complain("unknown", "unknown operation")
-            self.engine.metrics.requestRefused(operation: "unknown", reason: "unknown_operation")
-            return self.refuse(call, "unsupported operation")
-        }
-        self.serve(operation, call)
     }
 
     /// A connection has ended; what it owned ends with it.
@@ -92,12 +93,12 @@ package final class CacheService: Sendable {
     // MARK: Replies
 
     func answer(_ call: ServiceCall, _ reply: some OperationReply) {
-        self.send(call.reply(reply.encoded()), call.connection)
+        self.send(call.request.reply(reply.encoded()), call.connection)
     }
 
     /// The one in-band error that a client understands: a reply under another operation's name.
     func refuse(_ call: ServiceCall, _ reason: String) {
-        self.send(RefusalFrame.frames(uid: call.uid, reason: reason), call.connection)
+        self.send(call.request.refusal(reason), call.connection)
     }
 
     /// Decodes a request's payloads; on failure the client has got its reply and nil is returned.
@@ -105,7 +106,7 @@ package final class CacheService: Sendable {
         _ type: Request.Type, _ operation: CacheOperation, _ call: ServiceCall
     ) -> Request? {
         do {
-            return try Request(payloads: call.payloads)
+            return try Request(payloads: call.request.payloads)
         } catch {
             self.complain(operation.rawValue, "\(operation.rawValue): \(error)")
             self.fail(operation, call, String(describing: error), reason: "undecodable")
@@ -117,7 +118,7 @@ package final class CacheService: Sendable {
     func fail(_ operation: CacheOperation, _ call: ServiceCall, _ text: String, reason: StaticString) {
         self.engine.metrics.requestRefused(operation: operation.rawValue, reason: reason)
         switch operation.failureReply(incarnation: self.engine.recorder.report().incarnation) {
-        case .value(let value): self.send(call.reply(value), call.connection)
+        case .value(let value): self.send(call.request.reply(value), call.connection)
         case .refusal: self.refuse(call, text)
         }
     }

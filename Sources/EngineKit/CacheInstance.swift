@@ -3,7 +3,7 @@
 package import CacheEngine
 package import CacheService
 import DeviceTransfer
-package import KVModel
+import KVModel
 package import L1Cache
 package import Logging
 package import Telemetry

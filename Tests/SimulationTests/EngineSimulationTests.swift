@@ -137,7 +137,7 @@ private struct SimulationRun {
         let (checks, prompt) = (self.checks, request.prompt)
         let order = TransferOrder(
             key: fake.key(prompt, request: request.id, chunks: range, isScheduler: false), instance: fake.instance,
-            blockIDs: [blocks], event: [], skippedTokens: skipped, connection: fake.worker)
+            blockIDs: [blocks.map { Int32($0) }], event: [], skippedTokens: skipped, connection: fake.worker)
         self.server.engine.retrieve(order) { result in
             guard result.isSuccessful else { return }
             for (position, block) in blocks.enumerated() {
@@ -162,7 +162,7 @@ private struct SimulationRun {
         }
         let order = TransferOrder(
             key: fake.key(request.prompt, request: request.id, chunks: range, isScheduler: false),
-            instance: fake.instance, blockIDs: [blocks], event: [], connection: fake.worker)
+            instance: fake.instance, blockIDs: [blocks.map { Int32($0) }], event: [], connection: fake.worker)
         self.server.engine.store(order) { _ in }
         // The engine reuses its blocks only after the reply; the next store or retrieve takes others.
         while self.server.device.pendingCount > 12 { self.server.device.runNext(failing: false) }

@@ -114,7 +114,9 @@ package final class EventRecorder: L1Listener {
             self.metrics.l1Wrote(objects: objects.count, salt: namespace.cacheSalt)
             self.act { state in
                 guard state.isRecording else { return [] }
-                state.log.stored(objects.map(\.hash), model: namespace.modelName)
+                // Each rank and group commits the same chunks; one record announces them.
+                let announced = objects.filter { $0.rank == 0 && $0.group == 0 }.map(\.hash)
+                state.log.stored(announced, model: namespace.modelName)
                 return state.subscriptions.logGrew(state.log)
             }
         }

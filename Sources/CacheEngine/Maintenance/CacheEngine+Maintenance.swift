@@ -4,6 +4,7 @@ import DeviceTransfer
 package import KVModel
 import L1Cache
 import Logging
+import NativeThreads
 import Synchronization
 import Telemetry
 
@@ -97,6 +98,14 @@ extension CacheEngine {
         let worker: WorkerRegistration?
         let engineDriven: EngineDrivenWorker?
         let remains: PendingTransfers.Remains
+    }
+
+    /// Refuses new transfers and waits until those accepted are answered, at most this long.
+    package func drain(milliseconds: Int) {
+        self.gate.close()
+        let pause = StopSignal()
+        let deadline = self.now + .milliseconds(milliseconds)
+        while self.gate.count > 0, self.now < deadline { _ = pause.wait(milliseconds: 2) }
     }
 
     /// Stops the copies and then the cache. Nothing may be called afterwards.

@@ -9,11 +9,13 @@ import Synchronization
 extension CacheEngine {
     /// Opens a worker's memory (lmcache-driven mode). The same registration again refreshes; another one under the same
     /// instance id replaces the first.
-    package func register(_ request: KVCacheRegistration, connection: ConnectionID) throws(EngineError) {
+    ///
+    /// - Parameter connection: Nil for a registration taken up from the journal.
+    package func register(_ request: KVCacheRegistration, connection: ConnectionID?) throws(EngineError) {
         let now = self.now
         let isKnown = self.state.withLock { state -> Bool in
             guard state.workers[request.instanceID]?.request == request else { return false }
-            state.liveness.active(request.instanceID, connection: connection, now: now)
+            if let connection { state.liveness.active(request.instanceID, connection: connection, now: now) }
             return true
         }
         if isKnown {

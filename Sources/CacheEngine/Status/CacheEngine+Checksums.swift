@@ -12,6 +12,11 @@ package enum ChecksumRefusal: Error, Equatable {
 }
 
 extension CacheEngine {
+    /// Whether a worker is registered whose memory the server can read.
+    package func isRegistered(_ instance: InstanceID) -> Bool {
+        self.state.withLock { $0.workers[instance] != nil }
+    }
+
     /// Hashes blocks of a worker's own memory, on its device's thread (server surface §2.5).
     ///
     /// - Parameter completion: Called exactly once, here or on the device's thread.

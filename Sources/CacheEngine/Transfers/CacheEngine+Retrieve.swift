@@ -13,6 +13,14 @@ extension CacheEngine {
     ///
     /// - Parameter reply: Called exactly once, here or on the device's thread.
     package func retrieve(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
+        guard self.gate.enter() else { return reply(.failed) }
+        self.retrieveCounted(order) { result in
+            self.gate.leave()
+            reply(result)
+        }
+    }
+
+    private func retrieveCounted(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard let worker = self.activeWorker(order) else {
             self.logger.warning("Rejecting RETRIEVE for unregistered GPU instance ID \(order.instance)")
             self.releaseShares(of: order)

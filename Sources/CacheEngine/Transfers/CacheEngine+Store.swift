@@ -13,6 +13,14 @@ extension CacheEngine {
     ///
     /// - Parameter reply: Called exactly once, here or on the device's thread.
     package func store(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
+        guard self.gate.enter() else { return reply(.failed) }
+        self.storeCounted(order) { result in
+            self.gate.leave()
+            reply(result)
+        }
+    }
+
+    private func storeCounted(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard let worker = self.activeWorker(order) else {
             self.logger.warning("Rejecting STORE for unregistered GPU instance ID \(order.instance)")
             return reply(.failed)

@@ -58,7 +58,7 @@ struct TransferPlan: Sendable {
     }
 
     private static func checkedBlocks(
-        _ given: [[Int]], layout: KVCacheLayout, chunkCount: Int
+        _ given: [[Int32]], layout: KVCacheLayout, chunkCount: Int
     ) throws(Refusal) -> [[Int32]] {
         guard given.count == layout.kernelGroups.count else {
             throw .wrongGroupCount(given: given.count, expected: layout.kernelGroups.count)
@@ -70,15 +70,10 @@ struct TransferPlan: Sendable {
             guard ids.count >= needed else {
                 throw .tooFewBlocks(group: group.index, given: ids.count, needed: needed)
             }
-            var valid: [Int32] = []
-            valid.reserveCapacity(needed)
-            for id in ids.prefix(needed) {
-                guard 0..<group.blockCount ~= id, let narrow = Int32(exactly: id) else {
-                    throw .blockOutOfRange(group: group.index, id: id, blockCount: group.blockCount)
-                }
-                valid.append(narrow)
+            for id in ids.prefix(needed) where !(0..<group.blockCount ~= Int(id)) {
+                throw .blockOutOfRange(group: group.index, id: Int(id), blockCount: group.blockCount)
             }
-            checked.append(valid)
+            checked.append(ids)
         }
         return checked
     }

@@ -24,7 +24,7 @@ package struct TransferOrder: Sendable {
     package let key: CacheKey
     package let instance: InstanceID
     /// One list a kernel group; entry j covers the range's tokens `[j × tokensPerBlock, (j + 1) × tokensPerBlock)`.
-    package let blockIDs: [[Int]]
+    package let blockIDs: [[Int32]]
     /// The engine's event, opaque here.
     package let event: [UInt8]
     /// Tokens at the start of the range that a retrieve must not write.
@@ -32,7 +32,7 @@ package struct TransferOrder: Sendable {
     package let connection: ConnectionID
 
     package init(
-        key: CacheKey, instance: InstanceID, blockIDs: [[Int]], event: [UInt8], skippedTokens: Int = 0,
+        key: CacheKey, instance: InstanceID, blockIDs: [[Int32]], event: [UInt8], skippedTokens: Int = 0,
         connection: ConnectionID
     ) {
         self.key = key

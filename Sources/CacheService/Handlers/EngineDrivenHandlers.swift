@@ -3,6 +3,7 @@
 import CacheEngine
 import CacheProtocol
 import KVModel
+import L1Cache
 
 extension CacheService {
     /// Prepare and commit of workers that move the bytes themselves (engine-driven mode).
@@ -16,7 +17,7 @@ extension CacheService {
         case .commitStore:
             guard let request = self.decoded(CommitStoreRequest.self, operation, call) else { return }
             self.engine.commitStore(Self.order(request.key, request.instance, call), data: request.data) { isStored in
-                self.answer(call, BoolReply(value: isStored))
+                self.answer(call, BoolReply(isStored))
             }
         case .prepareRetrieve:
             guard let request = self.decoded(PrepareRetrieveRequest.self, operation, call) else { return }
@@ -26,7 +27,7 @@ extension CacheService {
         default:
             guard let request = self.decoded(CommitRetrieveRequest.self, operation, call) else { return }
             self.engine.commitRetrieve(Self.order(request.key, request.instance, call))
-            self.answer(call, BoolReply(value: true))
+            self.answer(call, BoolReply(true))
         }
     }
 
@@ -39,9 +40,9 @@ extension PrepareStoreReply {
     fileprivate init(_ prepared: PreparedStore) {
         self =
             switch prepared {
-            case .slots(let slots): .slots(slots.onTheWire, chunkIndices: slots.chunkIndices)
+            case .slots(let slots): PrepareStoreReply(slots: slots.onTheWire, chunkIndices: slots.chunkIndices)
             case .nothing: .nothing
-            case .inMessage: .inMessage
+            case .inMessage: PrepareStoreReply(slots: nil)
             }
     }
 }
@@ -50,8 +51,8 @@ extension PrepareRetrieveReply {
     fileprivate init(_ prepared: PreparedRetrieve) {
         self =
             switch prepared {
-            case .slots(let slots): .slots(slots.onTheWire)
-            case .inMessage(let data): .inMessage(data)
+            case .slots(let slots): PrepareRetrieveReply(success: true, data: [], slots: slots.onTheWire)
+            case .inMessage(let data): PrepareRetrieveReply(success: true, data: data, slots: nil)
             case .miss: .miss
             }
     }
@@ -59,10 +60,10 @@ extension PrepareRetrieveReply {
 
 extension PoolSlots {
     /// One element a slot. An engine-driven object has one part.
-    fileprivate var onTheWire: [TransferSlot] {
+    fileprivate var onTheWire: [PoolSlot] {
         guard let part = self.layout.parts.first else { return [] }
         return self.places.map {
-            TransferSlot(offset: $0.offset, length: $0.length, shape: part.shape, elementType: part.elementType)
+            PoolSlot(offset: $0.offset, length: $0.length, shape: part.shape, elementType: part.elementType)
         }
     }
 }

@@ -8,20 +8,17 @@ extension CacheService {
     /// Opens a stream of KV events; what follows is sent as the client's credit allows.
     func serveSubscription(_ call: ServiceCall) {
         guard let request = self.decoded(SubscribeKVEventsRequest.self, .subscribeKVEvents, call) else { return }
+        let stream = EventStreamID(
+            connection: call.connection, uid: call.request.uid, operation: call.request.operationFrame)
         self.engine.recorder.subscribe(
-            request.instance,
-            stream: EventStreamID(connection: call.connection, uid: call.uid, operation: call.operationFrame),
-            model: request.modelName, cursor: request.cursor, limit: request.maximumEvents, now: self.engine.now)
+            request.instance, stream: stream, model: request.modelName, cursor: request.cursor,
+            limit: request.batchLimit, now: self.engine.now)
     }
 
-    /// Takes a client's `ack` or `cancel`. Anything else, and unknown streams, are ignored.
-    func receiveStreamControl(_ frames: [[UInt8]], from connection: ConnectionID) {
-        guard let control = StreamControl(frames: frames) else {
-            return self.complain("stream", "a stream control message that is neither ack nor cancel")
-        }
-        let stream = EventStreamID(connection: connection, uid: frames[0], operation: [])
+    /// Takes a client's control message. Unknown streams are ignored.
+    func receiveStreamControl(_ control: StreamControl, stream: EventStreamID) {
         switch control {
-        case .acknowledge: self.engine.recorder.acknowledged(stream)
+        case .ack: self.engine.recorder.acknowledged(stream)
         case .cancel: self.engine.recorder.cancelled(stream)
         }
     }
@@ -30,10 +27,24 @@ extension CacheService {
         for action in actions {
             switch action {
             case .send(let events, let stream):
-                let frames = [stream.uid, stream.operation, KVEventReply(events).encoded() ?? []]
-                self.send(frames, stream.connection)
+                let value = KVEventReply(KVEventBatch(events)).encoded() ?? []
+                self.send([stream.uid, stream.operation, value], stream.connection)
             case .end(let stream): self.send([stream.uid, stream.operation], stream.connection)
             }
         }
+    }
+}
+
+extension KVEventBatch {
+    fileprivate init(_ events: KVEvents) {
+        self.init(
+            enabled: events.isEnabled, incarnation: events.incarnation, nextCursor: events.nextCursor,
+            lost: events.isLost,
+            events: events.records.map { record in
+                .init(
+                    sequence: record.sequence, kind: record.kind == .stored ? .stored : .removed,
+                    modelName: record.modelName, blockHashes: record.hashes, parentBlockHash: record.parent,
+                    tokenIDs: Array(record.tokens))
+            })
     }
 }

@@ -33,6 +33,6 @@ extension CacheService {
 
     private func answerLookup(_ requestID: String, _ call: ServiceCall) {
         let chunks = self.engine.takeAnswer(requestID: requestID, connection: call.connection)
-        self.answer(call, OptionalIntReply(value: chunks))
+        self.answer(call, OptionalIntReply(Int64(chunks)))
     }
 }

@@ -2,7 +2,9 @@
 
 import CacheEngine
 import CacheProtocol
-package import KVModel
+import KVModel
+import L1Cache
+import Logging
 
 extension CacheService {
     func serveRegistration(_ operation: CacheOperation, _ call: ServiceCall) {
@@ -31,7 +33,7 @@ extension CacheService {
             return self.fail(.registerKVCache, call, String(describing: error), reason: "registration")
         }
         self.journal?.registered(
-            JournaledRegistration(kind: .cache, instance: request.registration.instanceID, frames: call.payloads))
+            JournaledRegistration(kind: .cache, instance: request.registration.instanceID, frames: call.request.payloads))
         self.answer(call, EmptyReply())
     }
 
@@ -41,7 +43,7 @@ extension CacheService {
         do throws(EngineError) {
             let pool = try self.engine.register(request.registration, connection: call.connection)
             self.answer(
-                call, RegisterEngineDrivenReply(sharedMemoryName: pool?.name ?? "", poolByteCount: pool?.byteCount ?? 0))
+                call, RegisterEngineDrivenReply(shmName: pool?.name ?? "", poolSize: pool?.byteCount ?? 0))
         } catch {
             self.logger.error("\(error)")
             self.fail(.registerEngineDriven, call, String(describing: error), reason: "registration")
@@ -61,7 +63,7 @@ extension CacheService {
             do {
                 guard entry.kind == .cache else { throw EngineError.registrationRefused(reason: "pool is gone") }
                 let request = try RegisterRequest(payloads: entry.frames)
-                try self.engine.register(request.registration, connection: Self.absentConnection)
+                try self.engine.register(request.registration, connection: nil)
                 counts.restored += 1
             } catch {
                 self.logger.info("Journalled registration \(entry.instance) not taken up: \(error)")
@@ -71,7 +73,4 @@ extension CacheService {
         }
         return counts
     }
-
-    /// Stands for a client that has not spoken to this process yet.
-    private static var absentConnection: ConnectionID { ConnectionID(.max) }
 }

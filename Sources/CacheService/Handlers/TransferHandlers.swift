@@ -9,7 +9,7 @@ extension CacheService {
     func serveTransfer(_ operation: CacheOperation, _ call: ServiceCall) {
         guard self.mode.servesLMCacheDriven else { return self.refuseMode(operation, call) }
         let reply: @Sendable (TransferResult) -> Void = { result in
-            self.answer(call, TransferReply(event: result.event, isSuccessful: result.isSuccessful))
+            self.answer(call, TransferReply(event: result.event, ok: result.isSuccessful))
         }
         if operation == .store {
             guard let request = self.decoded(StoreRequest.self, operation, call) else { return }
@@ -23,7 +23,7 @@ extension CacheService {
             self.engine.retrieve(
                 TransferOrder(
                     key: request.key, instance: request.instance, blockIDs: request.blockIDs, event: request.event,
-                    skippedTokens: request.skippedTokens, connection: call.connection),
+                    skippedTokens: request.skipFirstTokens, connection: call.connection),
                 reply: reply)
         }
     }

@@ -15,17 +15,17 @@ extension CacheOperation {
     func failureReply(incarnation: Int64) -> FailureReply {
         switch self {
         case .store, .retrieve, .storeQ, .retrievePreComputed:
-            .value(TransferReply(event: [], isSuccessful: false).encoded())
+            .value(TransferReply.failed.encoded())
         case .lookup, .freeLookupLocks, .endSession, .reportBlockAllocation, .clear, .unregisterKVCache,
             .unregisterQCache, .unregisterEngineDriven, .unregisterRope, .peerUnlockObjects:
             .value(nil)
-        case .queryPrefetchStatus, .waitPrefetchStatus: .value(OptionalIntReply(value: 0).encoded())
+        case .queryPrefetchStatus, .waitPrefetchStatus: .value(OptionalIntReply(0).encoded())
         case .prepareStore: .value(PrepareStoreReply.nothing.encoded())
         case .prepareRetrieve: .value(PrepareRetrieveReply.miss.encoded())
-        case .commitStore: .value(BoolReply(value: false).encoded())
-        case .commitRetrieve, .ping: .value(BoolReply(value: true).encoded())
-        case .subscribeKVEvents: .value(KVEventReply.disabled(incarnation: incarnation).encoded())
-        case .serverModuleCall: .value(ServerModuleReply.unknownMethod("").encoded())
+        case .commitStore: .value(BoolReply(false).encoded())
+        case .commitRetrieve, .ping: .value(BoolReply(true).encoded())
+        case .subscribeKVEvents: .value(KVEventReply(.declined(incarnation: incarnation)).encoded())
+        case .serverModuleCall: .value(ServerModuleReply.unknown(method: "").encoded())
         case .registerKVCache, .registerQCache, .registerEngineDriven, .registerRope, .getChunkSize, .getExperimental,
             .noop, .unifiedLookup, .reorderPlan, .protocolHandshake, .peerLookupAndLock, .peerQueryLookupResults:
             .refusal

@@ -55,11 +55,4 @@ struct SizeClasses: Sendable {
         let found = higher.trailingZeroBitCount
         return found << Int(Self.subclassBits) | self.sublevels[found].trailingZeroBitCount
     }
-
-    /// The largest class that is not empty.
-    var lastFilled: Int? {
-        guard self.levels != 0 else { return nil }
-        let level = 31 - self.levels.leadingZeroBitCount
-        return level << Int(Self.subclassBits) | (31 - self.sublevels[level].leadingZeroBitCount)
-    }
 }

@@ -8,6 +8,7 @@ package final class GaugeSeries: MeterHandler, RecorderHandler {
 
     init() {}
 
+    package func set(_ value: Int) { self.current.value = Double(value) }
     package func set(_ value: Int64) { self.current.value = Double(value) }
     package func set(_ value: Double) { self.current.value = value }
     package func increment(by amount: Double) { self.current.add(amount) }
