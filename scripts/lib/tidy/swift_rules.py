@@ -10,8 +10,7 @@ from tidy.findings import Finding, SourceFile
 
 # Level 3 and up may use Swift concurrency in the HTTP front; the command line may too.
 CONCURRENT_TARGETS = {"AdminHTTP", "ServerKit", "lmcache", "lmcache-benchmark"}
-# FoundationEssentials is allowed nowhere else either: it is not needed.
-FOUNDATION_TARGETS: set[str] = set()
+# There FoundationEssentials is allowed too; all of Foundation is allowed nowhere.
 
 _DECLARATION = re.compile(r"\b(?:struct|class|enum|protocol|actor|typealias|extension)\s+(\w+)")
 _BANNED_NAME = re.compile(r"(?:Manager|Helper|Helpers|Util|Utils|Utilities)(?![a-z])")
@@ -60,10 +59,11 @@ def concurrency(file: SourceFile) -> Iterator[Finding]:
 
 def foundation(file: SourceFile) -> Iterator[Finding]:
     """Foundation costs 34 MB and a start-up."""
-    if file.target is None or not file.is_swift or file.target in FOUNDATION_TARGETS:
+    if file.target is None or not file.is_swift:
         return
     for number, line in enumerate(file.code, 1):
-        if match := _FOUNDATION.search(line):
+        match = _FOUNDATION.search(line)
+        if match and not (match.group(1) == "FoundationEssentials" and file.target in CONCURRENT_TARGETS):
             yield file.finding(number, "foundation", f"import of {match.group(1)}; use Glibc and the standard library")
 
 

@@ -62,6 +62,8 @@ class RuleTests(unittest.TestCase):
         self.assertEqual(rules("import Foundation\n"), ["foundation"])
         self.assertEqual(rules("internal import FoundationEssentials\n"), ["foundation"])
         self.assertEqual(rules("let a = Task { 1 }\n", path="Sources/AdminHTTP/Thing.swift"), [])
+        self.assertEqual(rules("import FoundationEssentials\n", path="Sources/lmcache/Thing.swift"), [])
+        self.assertEqual(rules("import Foundation\n", path="Sources/lmcache/Thing.swift"), ["foundation"])
         self.assertEqual(rules("let a = startTask(1)\n"), [])
 
     def test_unchecked_needs_a_comment(self) -> None:
