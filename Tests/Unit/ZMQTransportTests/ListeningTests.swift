@@ -74,6 +74,7 @@ import Testing
         let directory = TemporaryDirectory()
         let endpoint = "ipc://\(directory.path)/s"
         let running = try RunningServer(endpoints: [endpoint])
+        defer { running.stop() }
         #expect(throws: TransportError.addressInUse(endpoint: endpoint)) { try self.listen([endpoint]) }
         let client = try DealerClient(endpoint: endpoint)
         #expect(try client.request([[1]], timeoutMilliseconds: 20_000) == [[1]])
