@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// Why a socket could not be opened or used. The text names the endpoint or the call.
+/// Why a socket could not be opened or used.
+///
+/// The text names the endpoint or the call.
 package enum TransportError: Error, Equatable, CustomStringConvertible {
     /// Another process listens at the endpoint.
     case addressInUse(endpoint: String)

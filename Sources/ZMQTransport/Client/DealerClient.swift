@@ -60,7 +60,9 @@ package final class DealerClient {
         guard self.socket.send(frames, waiting: true) == .sent else { throw .sendTimedOut(endpoint: self.endpoint) }
     }
 
-    /// The next message, or nil when none came in time. A negative time waits for ever.
+    /// The next message, or nil when none came in time.
+    ///
+    /// A negative time waits for ever.
     package func receive(timeoutMilliseconds: Int) throws(TransportError) -> [[UInt8]]? {
         if !self.aside.isEmpty { return self.aside.removeFirst() }
         return try self.receiveFresh(until: self.deadline(timeoutMilliseconds))
@@ -89,7 +91,9 @@ package final class DealerClient {
         return shortestUnsigned(number)
     }
 
-    /// Closes the socket. Later calls of other methods throw `.closed`.
+    /// Closes the socket.
+    ///
+    /// Later calls of other methods throw `.closed`.
     package func close() {
         guard !self.isClosed else { return }
         self.isClosed = true

@@ -22,7 +22,9 @@ enum Endpoint: Equatable {
         }
     }
 
-    /// As the library takes it. `localhost` means 127.0.0.1 here, also where the system prefers ::1.
+    /// As the library takes it.
+    ///
+    /// `localhost` means 127.0.0.1 here, also where the system prefers ::1.
     var libraryText: String {
         switch self {
         case .ipc(let path): return "ipc://\(path)"

@@ -6,13 +6,17 @@ import Glibc
 ///
 /// libzmq alone would unlink whatever lies at the path, a live server's file too, and leave the mode to the process.
 final class SocketFile {
-    /// The listening socket. The library closes it once it was given away.
+    /// The listening socket.
+    ///
+    /// The library closes it once it was given away.
     let descriptor: Int32
     let path: String
     private let device: dev_t
     private let inode: ino_t
 
-    /// Listens at `path`. A file that a dead server left there is replaced; anything else there is an error.
+    /// Listens at `path`.
+    ///
+    /// A file that a dead server left there is replaced; anything else there is an error.
     init(listeningAt path: String, endpoint: String) throws(TransportError) {
         let lock = DirectoryLock(holding: path)
         defer { lock.release() }

@@ -2,11 +2,15 @@
 
 package import KVModel
 
-/// One message of one client, as it came off the socket. Nothing in it was checked.
+/// One message of one client, as it came off the socket.
+///
+/// Nothing in it was checked.
 package struct InboundMessage: Sendable {
     /// Who sent it.
     package let connection: ConnectionID
-    /// The client's frames in order, without the identity frame. May be empty; a frame may be empty.
+    /// The client's frames in order, without the identity frame.
+    ///
+    /// May be empty; a frame may be empty.
     package let frames: [[UInt8]]
 
     /// Wraps a connection and its frames.

@@ -2,8 +2,9 @@
 
 package import KVModel
 
-/// Takes what a ``RouterServer`` receives. Every method runs on the server's control thread and holds up all clients
-/// until it returns.
+/// Takes what a ``RouterServer`` receives.
+///
+/// Every method runs on the server's control thread and holds up all clients until it returns.
 package protocol MessageReceiver: AnyObject, Sendable {
     /// Whether the message is served before the ones that wait.
     func isUrgent(_ message: InboundMessage) -> Bool

@@ -54,7 +54,9 @@ struct ConnectionTable {
         return entry.descriptor == descriptor && entry.endedAt == nil ? id : nil
     }
 
-    /// The connection of a message, a new one if need be. Call it after all events that wait were fed in.
+    /// The connection of a message, a new one if need be.
+    ///
+    /// Call it after all events that wait were fed in.
     ///
     /// - Parameter descriptor: Negative when the library does not know it; the connection then counts as ended.
     mutating func admit(
@@ -123,7 +125,9 @@ struct ConnectionTable {
     /// Whether the ROUTER made the identity up: a zero byte and a big-endian counter of 32 bits.
     private static func isAutomatic(_ identity: [UInt8]) -> Bool { identity.count == 5 && identity[0] == 0 }
 
-    /// Whether the first of two made-up identities was given out before the second. The counter wraps around.
+    /// Whether the first of two made-up identities was given out before the second.
+    ///
+    /// The counter wraps around.
     private static func isOlder(_ first: [UInt8], than second: [UInt8]) -> Bool {
         guard self.isAutomatic(first), self.isAutomatic(second) else { return false }
         func counter(_ identity: [UInt8]) -> UInt32 {

@@ -3,14 +3,18 @@
 import KVModel
 
 extension ControlLoop {
-    /// Sends what other threads queued. True when the queue is closed: nothing more will come.
+    /// Sends what other threads queued.
+    ///
+    /// True when the queue is closed: nothing more will come.
     func sendQueued() -> Bool {
         let (items, isClosed) = self.outbound.takeAll()
         for item in items { self.sendNow(item.frames, to: item.connection) }
         return isClosed
     }
 
-    /// Sends one message, or drops and counts it. Control thread.
+    /// Sends one message, or drops and counts it.
+    ///
+    /// Control thread.
     func sendNow(_ frames: [[UInt8]], to connection: ConnectionID) {
         guard let identity = self.connections.identity(of: connection) else {
             self.counters.update { $0.droppedGone += 1 }

@@ -67,7 +67,9 @@ final class ControlLoop: @unchecked Sendable {
         self.pollItems[index].events = Int16(ZMQ_POLLIN)
     }
 
-    /// Whether the caller is the control thread. Any thread.
+    /// Whether the caller is the control thread.
+    ///
+    /// Any thread.
     var isCurrentThread: Bool { self.thread.load(ordering: .relaxed) == pthread_self() }
 
     /// The body of the control thread.
@@ -90,7 +92,9 @@ final class ControlLoop: @unchecked Sendable {
         self.thread.store(0, ordering: .relaxed)
     }
 
-    /// Sends what is queued, closes everything and waits for the linger time. Call it once, when the queue is closed.
+    /// Sends what is queued, closes everything and waits for the linger time.
+    ///
+    /// Call it once, when the queue is closed.
     func shutDown() {
         _ = self.sendQueued()
         self.counters.update { $0.messagesAbandoned += self.inbound.messageCount }

@@ -5,7 +5,9 @@ import Glibc
 import KVModel
 import Synchronization
 
-/// Hands messages of other threads, and the wish to stop, to the control thread. Any thread may call any method.
+/// Hands messages of other threads, and the wish to stop, to the control thread.
+///
+/// Any thread may call any method.
 final class OutboundQueue: Sendable {
     struct Item {
         let frames: [[UInt8]]
@@ -43,7 +45,9 @@ final class OutboundQueue: Sendable {
         return result
     }
 
-    /// Takes everything that waits. Nothing follows once the queue is closed. The control thread calls it.
+    /// Takes everything that waits.
+    ///
+    /// Nothing follows once the queue is closed. The control thread calls it.
     func takeAll() -> (items: [Item], isClosed: Bool) {
         self.state.withLock { state in
             let items = state.items

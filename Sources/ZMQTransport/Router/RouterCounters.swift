@@ -2,7 +2,9 @@
 
 import Synchronization
 
-/// The counters of a server behind a lock. Any thread.
+/// The counters of a server behind a lock.
+///
+/// Any thread.
 final class RouterCounters: Sendable {
     private let statistics = Mutex(RouterStatistics())
 

@@ -13,15 +13,21 @@ package final class RouterServer: Sendable {
     package struct Configuration: Sendable {
         /// Where to listen: `tcp://host:port` (port `*` or 0 lets the system choose) or `ipc:///path`; at least one.
         package var endpoints: [String]
-        /// Largest frame, and largest message, that is accepted. A client that sends a larger frame is cut off.
+        /// Largest frame, and largest message, that is accepted.
+        ///
+        /// A client that sends a larger frame is cut off.
         package var maximumMessageBytes: Int
         /// Most frames of a message; one with more is thrown away.
         package var maximumFrames: Int
         /// Most messages that wait for one client to read them.
         package var sendQueueLimit: Int
-        /// Most bytes of large frames that wait for one client to read them. One message always fits.
+        /// Most bytes of large frames that wait for one client to read them.
+        ///
+        /// One message always fits.
         package var sendQueueBytes: Int
-        /// How long `stop()` waits for clients to take their last replies. At most 1,000 are used.
+        /// How long `stop()` waits for clients to take their last replies.
+        ///
+        /// At most 1,000 are used.
         package var lingerMilliseconds: Int
         /// Name of the control thread.
         package var name: String
@@ -63,7 +69,9 @@ package final class RouterServer: Sendable {
     private let outbound: OutboundQueue
     private let counters = RouterCounters()
 
-    /// Binds every endpoint. Clients may connect from now on; they are served after `start()`.
+    /// Binds every endpoint.
+    ///
+    /// Clients may connect from now on; they are served after `start()`.
     package init(configuration: Configuration, receiver: any MessageReceiver) throws(TransportError) {
         self.outbound = try OutboundQueue(capacity: Self.outboundCapacity)
         self.loop = try ControlLoop(
@@ -75,7 +83,9 @@ package final class RouterServer: Sendable {
         self.boundEndpoints = self.loop.listeners.boundEndpoints
     }
 
-    /// Starts the control thread. Does nothing after `stop()`; call it once.
+    /// Starts the control thread.
+    ///
+    /// Does nothing after `stop()`; call it once.
     package func start() {
         self.life.withLock { life in
             guard case .ready = life else { return }
@@ -84,7 +94,9 @@ package final class RouterServer: Sendable {
         }
     }
 
-    /// Sends a message of at least one frame to one client. Any thread; never blocks.
+    /// Sends a message of at least one frame to one client.
+    ///
+    /// Any thread; never blocks.
     ///
     /// On the control thread it goes out at once, from others in the order of the calls. A message to a client that is
     /// gone or whose queue is full is dropped and counted.
@@ -101,11 +113,15 @@ package final class RouterServer: Sendable {
         }
     }
 
-    /// The counters now. Any thread.
+    /// The counters now.
+    ///
+    /// Any thread.
     package func statistics() -> RouterStatistics { self.counters.snapshot }
 
-    /// Sends what is queued, waits at most the linger time for clients to take it, and closes. Any thread but the
-    /// control thread; later calls do nothing. Messages that were received and not served yet are abandoned.
+    /// Sends what is queued, waits at most the linger time for clients to take it, and closes.
+    ///
+    /// Any thread but the control thread; later calls do nothing. Messages that were received and not served yet are
+    /// abandoned.
     package func stop() {
         precondition(!self.loop.isCurrentThread, "the control thread cannot wait for itself")
         let before = self.life.withLock { life in

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// What a ``RouterServer`` has done since it was made. Counts only grow, unless said otherwise.
+/// What a ``RouterServer`` has done since it was made.
+///
+/// Counts only grow, unless said otherwise.
 package struct RouterStatistics: Sendable, Equatable {
     /// Connections that sent at least one message.
     package internal(set) var connectionsOpened = 0

@@ -13,7 +13,9 @@ final class PeerAccount: Sendable {
     func subtract(_ count: Int) { self.bytes.subtract(count, ordering: .relaxed) }
 }
 
-/// The bytes of one large frame on their way out. The library's I/O thread drops the last reference.
+/// The bytes of one large frame on their way out.
+///
+/// The library's I/O thread drops the last reference.
 final class OutboundBuffer: @unchecked Sendable {  // written only by init
     let bytes: UnsafeMutableRawPointer
     let count: Int

@@ -4,7 +4,9 @@ import CZeroMQ
 import Glibc
 import Synchronization
 
-/// A libzmq context: one I/O thread and the sockets that use it. Any thread may open sockets in it.
+/// A libzmq context: one I/O thread and the sockets that use it.
+///
+/// Any thread may open sockets in it.
 final class ZMQContext: @unchecked Sendable {  // a libzmq context is thread-safe by its own locks
     private let handle: UnsafeMutableRawPointer
     private let isTerminated = Atomic(false)
@@ -16,7 +18,9 @@ final class ZMQContext: @unchecked Sendable {  // a libzmq context is thread-saf
 
     deinit { self.terminate() }
 
-    /// Waits until every socket is closed and its linger time is over. No socket may be opened afterwards.
+    /// Waits until every socket is closed and its linger time is over.
+    ///
+    /// No socket may be opened afterwards.
     func terminate() {
         guard !self.isTerminated.exchange(true, ordering: .relaxed) else { return }
         while zmq_ctx_term(self.handle) != 0, zmq_errno() == EINTR {}

@@ -3,7 +3,9 @@
 import CZeroMQ
 import Glibc
 
-/// A libzmq socket. One thread at a time, with a memory barrier between threads.
+/// A libzmq socket.
+///
+/// One thread at a time, with a memory barrier between threads.
 final class ZMQSocket {
     /// What became of a message or frame.
     enum SendOutcome: Equatable {
@@ -34,7 +36,9 @@ final class ZMQSocket {
         zmq_close(self.handle)
     }
 
-    /// Sets an `int` option. The options used here are refused only when the library lacks them.
+    /// Sets an `int` option.
+    ///
+    /// The options used here are refused only when the library lacks them.
     func set(_ option: Int32, to value: Int) {
         var number = Int32(clamping: value)
         let result = zmq_setsockopt(self.handle, option, &number, MemoryLayout<Int32>.size)
@@ -64,7 +68,9 @@ final class ZMQSocket {
         zmq_connect(self.handle, endpoint) == 0 ? nil : .last
     }
 
-    /// Receives one frame. False when none came: at once with `waiting` false, else after the socket's time limit.
+    /// Receives one frame.
+    ///
+    /// False when none came: at once with `waiting` false, else after the socket's time limit.
     func receive(into frame: borrowing ZMQFrame, waiting: Bool) -> Bool {
         while zmq_msg_recv(frame.message, self.handle, waiting ? 0 : ZMQ_DONTWAIT) < 0 {
             // A wait that a signal ends is the caller's to repeat, with the time that is left.
@@ -73,7 +79,9 @@ final class ZMQSocket {
         return true
     }
 
-    /// Sends a message. With `identity` the socket is a ROUTER.
+    /// Sends a message.
+    ///
+    /// With `identity` the socket is a ROUTER.
     func send(
         _ frames: [[UInt8]],
         to identity: [UInt8]? = nil,

@@ -58,7 +58,9 @@ final class RawPeer {
         return true
     }
 
-    /// Reads until the server closes the connection. False when it stays open for `seconds`.
+    /// Reads until the server closes the connection.
+    ///
+    /// False when it stays open for `seconds`.
     func waitForEnd(seconds: Int = 20) -> Bool {
         var timeout = timeval(tv_sec: seconds, tv_usec: 0)
         setsockopt(self.descriptor, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))

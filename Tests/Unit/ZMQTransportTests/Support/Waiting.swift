@@ -34,7 +34,9 @@ final class Watched<Value: Sendable>: @unchecked Sendable {  // `value` is guard
         return change(&self.value)
     }
 
-    /// Waits until the condition holds. False when it does not within `seconds`.
+    /// Waits until the condition holds.
+    ///
+    /// False when it does not within `seconds`.
     func wait(seconds: Int = 20, until holds: (Value) -> Bool) -> Bool {
         var deadline = timespec()
         clock_gettime(CLOCK_REALTIME, &deadline)
