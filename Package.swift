@@ -17,27 +17,30 @@ let memorySafe: [SwiftSetting] = checked + [.strictMemorySafety()]
 
 /// LMCACHE_STATIC=1 links libzmq and what it needs into the program, for releases.
 let isStatic = Context.environment["LMCACHE_STATIC"] == "1"
-/// Debian's libzmq.a wants GSSAPI, which has no static library: a stub target stands in for it.
+let staticLibraries = ["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"]
 let zmqLinking: [LinkerSetting] =
     isStatic
-    ? [.unsafeFlags(["zmq", "sodium", "pgm", "norm", "protokit", "bsd", "md", "stdc++"].flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
+    ? [.unsafeFlags(staticLibraries.flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
     : [.linkedLibrary("zmq")]
-let zmqStubs: [Target] = isStatic ? [.target(name: "CGSSAPIStubs")] : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
-let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
-let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
-let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
-let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
-let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let httpFront: [Target.Dependency] = [
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+]
 
-let sources: [Target] = zmqStubs + [
+let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
+    // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
+    .target(name: "CZeroMQSupport", cSettings: isStatic ? [.define("LMC_GSSAPI_STUBS")] : []),
     .target(name: "NativeThreads", dependencies: ["CSystemShims"], swiftSettings: checked),
     .target(name: "MessagePack", swiftSettings: checked),
     .target(name: "KVModel", swiftSettings: checked),
@@ -47,24 +50,25 @@ let sources: [Target] = zmqStubs + [
     .target(name: "L1Cache", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
+    .target(name: "DurableFile", swiftSettings: checked),
     .target(
         name: "ZMQTransport",
-        dependencies: ["CZeroMQ", "CSystemShims", "KVModel", "NativeThreads"] + (isStatic ? ["CGSSAPIStubs"] : []),
+        dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
         swiftSettings: checked, linkerSettings: zmqLinking),
     // Level 2
     .target(
-        name: "CacheEngine", dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        name: "CacheEngine",
+        dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     // Level 3
     .target(
-        name: "CacheService", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheEngine", logging],
+        name: "CacheService",
+        dependencies: [
+            "CacheProtocol", "MessagePack", "KVModel", "CacheEngine", "L1Cache", "DurableFile", "Telemetry", logging,
+        ],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP",
-        dependencies: [
-            "Telemetry", "NativeThreads", hummingbird, hummingbirdCore, httpTypes, lifecycle, nioCore, nioPosix, logging,
-        ],
-        swiftSettings: checked),
+        name: "AdminHTTP", dependencies: ["Telemetry", "NativeThreads", logging] + httpFront, swiftSettings: checked),
     // Level 4
     .target(
         name: "EngineKit",
@@ -74,49 +78,60 @@ let sources: [Target] = zmqStubs + [
     .target(
         name: "ServerKit",
         dependencies: [
-            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "KVModel", "Telemetry", logging,
+            "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
+            "DurableFile", "KVModel", "Telemetry", logging,
         ],
-        swiftSettings: checked),
-    // Beside the levels: what libFuzzer and the mutation tests run
-    .target(
-        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack"], path: "Fuzz/Entries",
         swiftSettings: checked),
     // Level 6
     .executableTarget(
         name: "lmcache",
         dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
         swiftSettings: checked),
+    .executableTarget(
+        name: "lmcache-benchmark",
+        dependencies: ["ZMQTransport", "CacheProtocol", "MessagePack", "DeviceTransfer", "KVModel", arguments],
+        path: "Benchmarks/ControlPlane", swiftSettings: checked),
+    // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
+    .target(
+        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
+        path: "Fuzz/Entries", swiftSettings: checked),
+    .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
 ]
 
+/// A target's own tests, in Tests/Unit/<target>Tests.
+func unitTests(_ target: String, with others: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: "\(target)Tests", dependencies: [.byNameItem(name: target, condition: nil)] + others,
+        path: "Tests/Unit/\(target)Tests", exclude: exclude, swiftSettings: checked)
+}
+
+/// Tests of more than one target, in Tests/<name>.
+func jointTests(_ name: String, of targets: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: targets, path: "Tests/\(name)", exclude: exclude, swiftSettings: checked)
+}
+
 let tests: [Target] = [
-    .testTarget(name: "NativeThreadsTests", dependencies: ["NativeThreads"], path: "Tests/Unit/NativeThreadsTests"),
-    .testTarget(name: "MessagePackTests", dependencies: ["MessagePack"], path: "Tests/Unit/MessagePackTests"),
-    .testTarget(name: "KVModelTests", dependencies: ["KVModel"], path: "Tests/Unit/KVModelTests"),
-    .testTarget(
-        name: "CacheProtocolTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
-        path: "Tests/Unit/CacheProtocolTests"),
-    .testTarget(
-        name: "WireGoldenTests", dependencies: ["CacheProtocol", "MessagePack", "KVModel"],
-        path: "Tests/WireGoldenTests", exclude: ["Goldens"], swiftSettings: checked),
-    .testTarget(
-        name: "FuzzEntriesTests", dependencies: ["FuzzEntries"], path: "Tests/FuzzEntriesTests",
-        swiftSettings: checked),
-    .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], path: "Tests/Unit/TelemetryTests"),
-    .testTarget(name: "L1CacheTests", dependencies: ["L1Cache", "KVModel"], path: "Tests/Unit/L1CacheTests"),
-    .testTarget(
-        name: "DeviceTransferTests", dependencies: ["DeviceTransfer", "KVModel"],
-        path: "Tests/Unit/DeviceTransferTests"),
-    .testTarget(name: "ZMQTransportTests", dependencies: ["ZMQTransport", "KVModel", "NativeThreads"], path: "Tests/Unit/ZMQTransportTests"),
-    .testTarget(
-        name: "EngineKitTests", dependencies: ["EngineKit", "Telemetry"], path: "Tests/Unit/EngineKitTests"),
-    .testTarget(
-        name: "ServerKitTests", dependencies: ["ServerKit", "EngineKit", logging], path: "Tests/Unit/ServerKitTests"),
-    .testTarget(
-        name: "CommandLineTests", dependencies: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
-        path: "Tests/CommandLineTests", exclude: ["Snapshots"]),
-    .testTarget(
-        name: "AdminHTTPTests", dependencies: ["AdminHTTP", "NativeThreads", "Telemetry", logging],
-        path: "Tests/Unit/AdminHTTPTests"),
+    unitTests("NativeThreads"),
+    unitTests("MessagePack"),
+    unitTests("KVModel", with: ["CAllocationCounter"]),
+    unitTests("CacheProtocol", with: ["MessagePack", "KVModel"]),
+    unitTests("Telemetry", with: [logging, metrics]),
+    unitTests("DurableFile"),
+    unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
+    unitTests("DeviceTransfer", with: ["KVModel"], exclude: ["Goldens"]),
+    unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer"]),
+    unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),
+    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
+    unitTests("EngineKit", with: ["Telemetry"]),
+    unitTests("ServerKit", with: ["EngineKit", logging]),
+    jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
+    jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
+    jointTests(
+        "SimulationTests", of: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging]),
+    jointTests(
+        "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
+        exclude: ["Snapshots"]),
 ]
 
 // TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
@@ -148,9 +163,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
-        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.8.0", traits: []),
-        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.0.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
     ],
     targets: selected(sources + tests)
 )

@@ -1,1 +1,3 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
 #include <zmq.h>

@@ -30,7 +30,9 @@ enum MessagePackHead {
 }
 
 extension MessagePackReader {
-    /// Takes one head. Lengths and counts in it fit the rest of the frame.
+    /// Takes one head.
+    ///
+    /// Lengths and counts in it fit the rest of the frame.
     mutating func readHead() throws(MessagePackError) -> MessagePackHead {
         let start = self.offset
         let tag = try self.readByte()
@@ -63,7 +65,8 @@ extension MessagePackReader {
     }
 
     private mutating func readExtensionHead(
-        lengthWidthIndex: UInt8, from start: Int
+        lengthWidthIndex: UInt8,
+        from start: Int
     ) throws(MessagePackError) -> MessagePackHead {
         let length = Int(try self.readBigEndian(1 << Int(lengthWidthIndex), from: start))
         return try self.readExtension(length: length, from: start)

@@ -38,7 +38,9 @@ extension MessagePackReader {
     /// Branches rather than a table of widths: tokens of a text need mostly the same width, so that they predict well.
     @inline(__always)
     private static func decodeUnsigned<Value: FixedWidthInteger>(
-        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Value>, count: Int
+        _ input: UnsafeRawBufferPointer,
+        into output: UnsafeMutableBufferPointer<Value>,
+        count: Int
     ) -> (written: Int, consumed: Int) {
         guard let bytes = input.baseAddress, let values = output.baseAddress else { return (0, 0) }
         let lastStart = input.count - 5  // the widest form

@@ -1,7 +1,9 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 extension MessagePackReader {
-    /// Steps over the next value, whatever it is. Strings in it are not checked for UTF-8.
+    /// Steps over the next value, whatever it is.
+    ///
+    /// Strings in it are not checked for UTF-8.
     package mutating func skip() throws(MessagePackError) {
         let start = self.offset
         do {

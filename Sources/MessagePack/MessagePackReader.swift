@@ -29,7 +29,9 @@ package struct MessagePackReader: Sendable {
 
     /// The kind of the next value, which stays.
     package func peekKind() throws(MessagePackError) -> MessagePackKind {
-        guard self.offset < self.end else { throw MessagePackError(offset: self.offset, reason: .truncated(missing: 1)) }
+        guard self.offset < self.end else {
+            throw MessagePackError(offset: self.offset, reason: .truncated(missing: 1))
+        }
         guard let kind = MessagePackKind(firstByte: self.bytes[self.offset]) else {
             throw MessagePackError(offset: self.offset, reason: .reservedByte)
         }
@@ -104,7 +106,9 @@ package struct MessagePackReader: Sendable {
 
     // MARK: Containers
 
-    /// Takes an array's head. As many values follow; the frame has at least one byte for each.
+    /// Takes an array's head.
+    ///
+    /// As many values follow; the frame has at least one byte for each.
     package mutating func readArrayCount() throws(MessagePackError) -> Int {
         let start = self.offset
         let head = try self.readHead()
@@ -112,7 +116,9 @@ package struct MessagePackReader: Sendable {
         return count
     }
 
-    /// Takes a map's head. As many pairs follow; the frame has at least two bytes for each.
+    /// Takes a map's head.
+    ///
+    /// As many pairs follow; the frame has at least two bytes for each.
     package mutating func readMapCount() throws(MessagePackError) -> Int {
         let start = self.offset
         let head = try self.readHead()
@@ -137,7 +143,9 @@ package struct MessagePackReader: Sendable {
 
 extension MessagePackReader {
     mutating func readByte() throws(MessagePackError) -> UInt8 {
-        guard self.offset < self.end else { throw MessagePackError(offset: self.offset, reason: .truncated(missing: 1)) }
+        guard self.offset < self.end else {
+            throw MessagePackError(offset: self.offset, reason: .truncated(missing: 1))
+        }
         self.offset += 1
         return self.bytes[self.offset - 1]
     }

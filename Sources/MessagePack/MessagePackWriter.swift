@@ -47,10 +47,19 @@ package struct MessagePackWriter: Sendable {
         self.bytes.append(contentsOf: value)
     }
 
-    /// Writes an array of integers.
-    package mutating func write(_ values: [some FixedWidthInteger]) {
+    /// Writes an array of integers, such as block ids.
+    package mutating func write(_ values: [Int32]) { self.writeEach(values) }
+
+    /// Writes an array of integers, such as a shape.
+    package mutating func write(_ values: [Int]) { self.writeEach(values) }
+
+    /// Writes an array of integers, such as token ids, of which there may be very many.
+    package mutating func write(_ values: [UInt32]) {
         self.writeArrayHead(values.count)
-        for value in values { self.write(value) }
+        let encoded = [UInt8](unsafeUninitializedCapacity: Self.widest * values.count) { output, written in
+            for value in values { written += Self.encode(value, into: output, at: written) }
+        }
+        self.bytes.append(contentsOf: encoded)
     }
 
     /// Writes an array of strings.
@@ -115,6 +124,38 @@ package struct MessagePackWriter: Sendable {
 }
 
 extension MessagePackWriter {
+    /// Bytes of the widest form of a 32-bit number.
+    private static let widest = 5
+
+    /// Writes one number in its shortest form and returns that form's length.
+    @inline(__always)
+    private static func encode(_ value: UInt32, into output: UnsafeMutableBufferPointer<UInt8>, at start: Int) -> Int {
+        if value >= 0x1_0000 {
+            output[start] = 0xce
+            output[start + 1] = UInt8(truncatingIfNeeded: value >> 24)
+            output[start + 2] = UInt8(truncatingIfNeeded: value >> 16)
+            output[start + 3] = UInt8(truncatingIfNeeded: value >> 8)
+            output[start + 4] = UInt8(truncatingIfNeeded: value)
+            return 5
+        } else if value >= 0x100 {
+            output[start] = 0xcd
+            output[start + 1] = UInt8(truncatingIfNeeded: value >> 8)
+            output[start + 2] = UInt8(truncatingIfNeeded: value)
+            return 3
+        } else if value >= 0x80 {
+            output[start] = 0xcc
+            output[start + 1] = UInt8(truncatingIfNeeded: value)
+            return 2
+        }
+        output[start] = UInt8(truncatingIfNeeded: value)
+        return 1
+    }
+
+    private mutating func writeEach(_ values: [some FixedWidthInteger]) {
+        self.writeArrayHead(values.count)
+        for value in values { self.write(value) }
+    }
+
     private mutating func writeUnsigned(_ value: UInt64) {
         switch value {
         case ..<0x80: self.bytes.append(UInt8(value))

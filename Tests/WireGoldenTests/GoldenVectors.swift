@@ -44,10 +44,16 @@ enum Goldens {
         else { return [] }
         return vectors.map { vector in
             let hex = (vector["hex"] as? [String]) ?? (vector["hex"] as? String).map { [$0] } ?? []
-            let meaning = try? JSONSerialization.data(withJSONObject: vector["decoded"] ?? "", options: .fragmentsAllowed)
+            let meaning = try? JSONSerialization.data(
+                withJSONObject: vector["decoded"] ?? "",
+                options: .fragmentsAllowed
+            )
             return GoldenVector(
-                name: vector["name"] as? String ?? "", kind: vector["kind"] as? String ?? "",
-                frames: hex.map(bytes(hex:)), decoded: meaning ?? Data())
+                name: vector["name"] as? String ?? "",
+                kind: vector["kind"] as? String ?? "",
+                frames: hex.map(bytes(hex:)),
+                decoded: meaning ?? Data()
+            )
         }
     }
 }

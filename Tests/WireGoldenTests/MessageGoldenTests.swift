@@ -21,7 +21,10 @@ import Testing
     func replyDecodesAndEncodesByteForByte(vector: GoldenVector) throws {
         let reply = try #require(ReplyFrames(vector.frames))
         let request = RequestFrames.Request(
-            uid: RequestUID.encode(reply.uid), operationFrame: vector.frames[1], payloads: [])
+            uid: RequestUID.encode(reply.uid),
+            operationFrame: vector.frames[1],
+            payloads: []
+        )
         switch reply.outcome {
         case .refused(let reason): #expect(request.refusal(reason) == vector.frames)
         case .value(let operation, let frame):
@@ -103,7 +106,10 @@ import Testing
 }
 
 private func encodedAgain<Request: OperationRequest>(
-    _ type: Request.Type, uid: UInt64, _ operation: CacheOperation, _ payloads: [[UInt8]]
+    _ type: Request.Type,
+    uid: UInt64,
+    _ operation: CacheOperation,
+    _ payloads: [[UInt8]]
 ) throws -> [[UInt8]] {
     RequestFrames.encode(uid: uid, operation: operation, try Request(payloads: payloads))
 }

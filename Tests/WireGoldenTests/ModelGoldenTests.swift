@@ -65,13 +65,15 @@ import Testing
 
     @Test func transferFieldsMeanWhatWasRecorded() throws {
         let store = try StoreRequest(
-            payloads: Array(try Goldens.named("request/store_two_groups").frames.dropFirst(2)))
+            payloads: Array(try Goldens.named("request/store_two_groups").frames.dropFirst(2))
+        )
         #expect(store.key.workerID == 1)
         #expect(store.instance == InstanceID(0x1122_3344_5566_7788))
         #expect(store.blockIDs == [[1, 2, 3, 300], [70_000, 5]])
         #expect(store.event == Array(0..<64))
         let retrieve = try RetrieveRequest(
-            payloads: Array(try Goldens.named("request/retrieve").frames.dropFirst(2)))
+            payloads: Array(try Goldens.named("request/retrieve").frames.dropFirst(2))
+        )
         #expect(retrieve.skipFirstTokens == 2)
     }
 
@@ -84,8 +86,13 @@ import Testing
         #expect(
             registration.groups.last
                 == EngineGroup(
-                    engineGroupID: 1, layerIndices: [1], tokensPerBlock: 256, slidingWindowTokens: 256,
-                    isRecurrentState: true))
+                    engineGroupID: 1,
+                    layerIndices: [1],
+                    tokensPerBlock: 256,
+                    slidingWindowTokens: 256,
+                    isRecurrentState: true
+                )
+        )
         let tensorRT = try RegisterRequest(
             payloads: Array(try Goldens.named("request/register_kv_cache_trtllm").frames.dropFirst(2))
         ).registration
@@ -118,8 +125,12 @@ import Testing
         let golden = try Goldens.named("object_key/filename")
         let text = try JSONDecoder().decode(String.self, from: golden.decoded)
         let key = ObjectKey(
-            chunkHash: try #require(ChunkHash(bytes: Array(0..<32))), modelName: "my/model",
-            kvRank: KVRank(worldSize: 2, rank: 1), objectGroup: 0, cacheSalt: "")
+            chunkHash: try #require(ChunkHash(bytes: Array(0..<32))),
+            modelName: "my/model",
+            kvRank: KVRank(worldSize: 2, rank: 1),
+            objectGroup: 0,
+            cacheSalt: ""
+        )
         #expect(key.description == text)
     }
 }

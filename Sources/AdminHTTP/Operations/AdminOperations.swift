@@ -2,7 +2,9 @@
 
 package import Telemetry
 
-/// What the HTTP front asks of the server behind it. Called from several threads.
+/// What the HTTP front asks of the server behind it.
+///
+/// Called from several threads.
 package protocol AdminOperations: AnyObject, Sendable {
     /// False until the cache is there; the front then answers 503.
     var isReady: Bool { get }
@@ -16,15 +18,20 @@ package protocol AdminOperations: AnyObject, Sendable {
     /// Clears L1. Without `force`, objects in use stay.
     func clear(force: Bool)
 
-    /// Why no checksum can be made for this instance: 501 without server-driven transfers, 404 when it is not registered.
+    /// Why no checksum can be made for this instance, nil when one can.
+    ///
+    /// 501 without server-driven transfers, 404 when it is not registered.
     func checksumRefusal(instance: Int64) -> AdminError?
 
-    /// MD5 sums of an engine's blocks, as the `chunk_checksums` member: an array, or an object of arrays when layerwise.
+    /// MD5 sums of an engine's blocks, as the `chunk_checksums` member of the answer.
     ///
-    /// `blockIDs` is not empty and `blocksPerChunk` is positive; the ids are unchecked. Must not take longer than needed
-    /// after its task is cancelled.
+    /// An array, or an object of arrays (`layer_0`, …) when layerwise. `blockIDs` is not empty and `blocksPerChunk` is
+    /// positive; the ids are unchecked. Must end soon after its task is cancelled.
     func checksums(
-        instance: Int64, blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool
+        instance: Int64,
+        blockIDs: [Int],
+        blocksPerChunk: Int,
+        layerwise: Bool
     ) async -> Result<JSONValue, AdminError>
 }
 

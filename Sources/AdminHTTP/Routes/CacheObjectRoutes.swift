@@ -50,18 +50,29 @@ enum CacheObjectRoutes {
         let location: [JSONValue] = ["query", "page_size"]
         guard let size = Int(word) else {
             return SchemaViolation(
-                type: "int_parsing", location: location,
-                message: "Input should be a valid integer, unable to parse string as an integer", input: .string(word))
+                type: "int_parsing",
+                location: location,
+                message: "Input should be a valid integer, unable to parse string as an integer",
+                input: .string(word)
+            )
         }
         if size < 1 {
             return SchemaViolation(
-                type: "greater_than_equal", location: location,
-                message: "Input should be greater than or equal to 1", input: .string(word), context: ["ge": 1])
+                type: "greater_than_equal",
+                location: location,
+                message: "Input should be greater than or equal to 1",
+                input: .string(word),
+                context: ["ge": 1]
+            )
         }
         if size > 5000 {
             return SchemaViolation(
-                type: "less_than_equal", location: location,
-                message: "Input should be less than or equal to 5000", input: .string(word), context: ["le": 5000])
+                type: "less_than_equal",
+                location: location,
+                message: "Input should be less than or equal to 5000",
+                input: .string(word),
+                context: ["le": 5000]
+            )
         }
         return nil
     }

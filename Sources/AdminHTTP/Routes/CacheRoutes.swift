@@ -23,7 +23,8 @@ enum CacheRoutes {
                     blockIDs: reader.integers("block_ids", isRequired: false),
                     blocksPerChunk: reader.integer("chunk_size", default: 0),
                     instance: reader.integer("instance_id", default: 0),
-                    layerwise: reader.bool("layerwise", default: false))
+                    layerwise: reader.bool("layerwise", default: false)
+                )
             } answer: { fields in
                 await Self.checksums(fields, operations)
             }
@@ -31,7 +32,9 @@ enum CacheRoutes {
     }
 
     private static func clear(
-        _ request: AdminRequest, _ operations: any AdminOperations, _ logger: Logger
+        _ request: AdminRequest,
+        _ operations: any AdminOperations,
+        _ logger: Logger
     ) async -> AdminResponse {
         await request.withBody(isRequired: false) { reader in
             (tier: reader.tier("tier", default: .l1), force: reader.bool("force", default: false))
@@ -47,7 +50,8 @@ enum CacheRoutes {
     }
 
     private static func checksums(
-        _ fields: ChecksumFields, _ operations: any AdminOperations
+        _ fields: ChecksumFields,
+        _ operations: any AdminOperations
     ) async -> AdminResponse {
         guard operations.isReady else { return .detail(503, "server not initialized") }
         let instance = Int64(fields.instance)
@@ -55,8 +59,11 @@ enum CacheRoutes {
         guard !fields.blockIDs.isEmpty else { return .detail(400, "block_ids is required") }
         guard fields.blocksPerChunk > 0 else { return .detail(400, "chunk_size must be positive") }
         let result = await operations.checksums(
-            instance: instance, blockIDs: fields.blockIDs, blocksPerChunk: fields.blocksPerChunk,
-            layerwise: fields.layerwise)
+            instance: instance,
+            blockIDs: fields.blockIDs,
+            blocksPerChunk: fields.blocksPerChunk,
+            layerwise: fields.layerwise
+        )
         switch result {
         case .failure(let error): return .refusal(error)
         case .success(let checksums):

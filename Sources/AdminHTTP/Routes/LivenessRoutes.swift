@@ -29,6 +29,7 @@ enum LivenessRoutes {
         return .object(
             members + [
                 ("version", .string(surroundings.version)), ("compatible_with", .string(surroundings.compatibleWith)),
-            ])
+            ]
+        )
     }
 }

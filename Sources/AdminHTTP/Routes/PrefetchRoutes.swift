@@ -22,7 +22,9 @@ enum PrefetchRoutes {
                 return Fields(
                     tokenCount: reader.integers("token_ids", isRequired: true).count,
                     salt: reader.string("cache_salt", default: ""),
-                    source: reader.tier("source_tier", default: .l2), target: reader.tier("target_tier", default: .l1))
+                    source: reader.tier("source_tier", default: .l2),
+                    target: reader.tier("target_tier", default: .l1)
+                )
             } answer: { fields in
                 Self.submit(fields, operations)
             }

@@ -10,7 +10,9 @@ enum QuotaRoutes {
     static func add(to table: inout RouteTable, _ surroundings: AdminFront.Surroundings, _ quotas: QuotaTable) {
         let operations = surroundings.operations
         func route(
-            _ method: String, _ path: String, readsBody: Bool = false,
+            _ method: String,
+            _ path: String,
+            readsBody: Bool = false,
             _ answer: @escaping @Sendable (AdminRequest) -> AdminResponse
         ) {
             table.add(method, path, readsBody: readsBody) { request in

@@ -36,9 +36,13 @@ struct AdminFront: Sendable {
         self.table = table
     }
 
-    /// Answers one request. `body` is called at most once, and only for routes that read one.
+    /// Answers one request.
+    ///
+    /// `body` is called at most once, and only for routes that read one.
     func respond(
-        method: String, target: String, body: () async throws -> [UInt8]
+        method: String,
+        target: String,
+        body: () async throws -> [UInt8]
     ) async throws -> AdminResponse {
         var request = AdminRequest(method: method, target: target)
         switch self.table.match(method: method, path: request.path) {

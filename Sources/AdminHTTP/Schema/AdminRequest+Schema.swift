@@ -12,14 +12,20 @@ extension AdminRequest {
     ///
     /// A missing body is a violation when `isRequired`, else an empty object.
     func withBody<Fields>(
-        isRequired: Bool, read: (inout SchemaReader) -> Fields, answer: (Fields) async -> AdminResponse
+        isRequired: Bool,
+        read: (inout SchemaReader) -> Fields,
+        answer: (Fields) async -> AdminResponse
     ) async -> AdminResponse {
         let body: JSONValue
         do {
             let absent: JSONValue? = isRequired ? nil : .object([])
             guard let given = try self.jsonBody() ?? absent else {
                 let missing = SchemaViolation(
-                    type: "missing", location: ["body"], message: "Field required", input: .null)
+                    type: "missing",
+                    location: ["body"],
+                    message: "Field required",
+                    input: .null
+                )
                 return .violations([missing])
             }
             body = given
@@ -33,7 +39,11 @@ extension AdminRequest {
 
     private static func violation(_ failure: JSONParser.Failure) -> SchemaViolation {
         SchemaViolation(
-            type: "json_invalid", location: ["body", .integer(failure.position)], message: "JSON decode error",
-            input: .object([]), context: ["error": .string(failure.message)])
+            type: "json_invalid",
+            location: ["body", .integer(failure.position)],
+            message: "JSON decode error",
+            input: .object([]),
+            context: ["error": .string(failure.message)]
+        )
     }
 }

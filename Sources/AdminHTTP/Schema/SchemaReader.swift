@@ -17,8 +17,11 @@ struct SchemaReader {
         if case .object = value { return }
         self.violations = [
             SchemaViolation(
-                type: "model_attributes_type", location: location,
-                message: "Input should be a valid dictionary or object to extract fields from", input: value)
+                type: "model_attributes_type",
+                location: location,
+                message: "Input should be a valid dictionary or object to extract fields from",
+                input: value
+            )
         ]
     }
 
@@ -81,8 +84,12 @@ struct SchemaReader {
     static func tierViolation(_ location: [JSONValue], _ input: JSONValue) -> SchemaViolation {
         let expected = "'l1', 'l2' or 'all'"
         return SchemaViolation(
-            type: "enum", location: location, message: "Input should be \(expected)", input: input,
-            context: ["expected": .string(expected)])
+            type: "enum",
+            location: location,
+            message: "Input should be \(expected)",
+            input: input,
+            context: ["expected": .string(expected)]
+        )
     }
 
     private mutating func member(_ name: String, isRequired: Bool) -> JSONValue? {
@@ -95,7 +102,8 @@ struct SchemaReader {
 
     private mutating func report(_ type: String, _ path: [JSONValue], _ message: String, _ input: JSONValue) {
         self.violations.append(
-            SchemaViolation(type: type, location: self.location + path, message: message, input: input))
+            SchemaViolation(type: type, location: self.location + path, message: message, input: input)
+        )
     }
 
     private struct Flaw: Error {

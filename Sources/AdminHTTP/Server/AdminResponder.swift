@@ -15,8 +15,10 @@ struct AdminResponder: HTTPResponder {
 
     func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
         let answer = try await self.front.respond(
-            method: request.method.rawValue, target: request.head.path ?? "/",
-            body: { try await self.body(of: request) })
+            method: request.method.rawValue,
+            target: request.head.path ?? "/",
+            body: { try await self.body(of: request) }
+        )
         self.logger.debug("\(request.method.rawValue) \(request.head.path ?? "/") \(answer.status)")
         return Self.response(answer, isHead: request.method == .head)
     }

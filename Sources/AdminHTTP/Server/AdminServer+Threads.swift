@@ -17,7 +17,9 @@ extension AdminServer {
             self.ended = ended
         }
 
-        /// Stops and waits, for two seconds at most. Returns false when that was not enough.
+        /// Stops and waits, for two seconds at most.
+        ///
+        /// Returns false when that was not enough.
         package func stop() -> Bool {
             self.server.stop()
             for _ in 0..<20 where self.ended.wait(milliseconds: 100) { return true }
@@ -25,7 +27,9 @@ extension AdminServer {
         }
     }
 
-    /// Starts serving in the background and returns once connections are accepted. Blocks; not for async code.
+    /// Starts serving in the background and returns once connections are accepted.
+    ///
+    /// Blocks; not for async code.
     ///
     /// `onFailure` is called when the server ends by itself later on.
     package func start(

@@ -26,8 +26,12 @@ package final class AdminServer: Sendable {
         package var idleSeconds: Int
 
         package init(
-            host: String = "127.0.0.1", port: Int = 8080, commit: String = "unknown",
-            maximumBodyBytes: Int = 2 << 20, maximumConnections: Int = 128, idleSeconds: Int = 60
+            host: String = "127.0.0.1",
+            port: Int = 8080,
+            commit: String = "unknown",
+            maximumBodyBytes: Int = 2 << 20,
+            maximumConnections: Int = 128,
+            idleSeconds: Int = 60
         ) {
             self.host = host
             self.port = port
@@ -51,18 +55,30 @@ package final class AdminServer: Sendable {
     private let stopLimit: Duration = .milliseconds(1500)
 
     package init(
-        configuration: Configuration, operations: any AdminOperations, registry: MetricsRegistry, levels: LogLevels,
+        configuration: Configuration,
+        operations: any AdminOperations,
+        registry: MetricsRegistry,
+        levels: LogLevels,
         logger: Logger
     ) {
         self.configuration = configuration
         self.logger = logger
         self.front = AdminFront(
             AdminFront.Surroundings(
-                operations: operations, registry: registry, levels: levels, version: LMCacheVersion.current,
-                compatibleWith: LMCacheVersion.compatibleWith, commit: configuration.commit, logger: logger))
+                operations: operations,
+                registry: registry,
+                levels: levels,
+                version: LMCacheVersion.current,
+                compatibleWith: LMCacheVersion.compatibleWith,
+                commit: configuration.commit,
+                logger: logger
+            )
+        )
     }
 
-    /// Serves until `stop()`, or until the task is cancelled. Callable once.
+    /// Serves until `stop()`, or until the task is cancelled.
+    ///
+    /// Callable once.
     ///
     /// `onListening` gets the port as soon as connections are accepted, and is never called when listening fails.
     /// Requests in progress are finished after `stop()`, within 1.5 s; idle connections are closed at once.
@@ -74,7 +90,10 @@ package final class AdminServer: Sendable {
             onListening(port)
         }
         var group = ServiceGroupConfiguration(
-            services: [.init(service: application)], gracefulShutdownSignals: [], logger: self.quietLogger)
+            services: [.init(service: application)],
+            gracefulShutdownSignals: [],
+            logger: self.quietLogger
+        )
         group.maximumGracefulShutdownDuration = self.stopLimit
         let outcome = await self.run(ServiceGroup(configuration: group))
         try? await threads.shutdownGracefully()
@@ -84,7 +103,9 @@ package final class AdminServer: Sendable {
         self.logger.info("LMCache HTTP server stopped")
     }
 
-    /// Asks the running server to stop, and returns at once. Before `run`, keeps it from serving.
+    /// Asks the running server to stop, and returns at once.
+    ///
+    /// Before `run`, keeps it from serving.
     package func stop() {
         let group = self.phase.withLock { phase -> ServiceGroup? in
             defer { phase = .stopping }
@@ -111,23 +132,31 @@ package final class AdminServer: Sendable {
     }
 
     private func application(
-        _ threads: MultiThreadedEventLoopGroup, onListening: @escaping @Sendable (Int) -> Void
+        _ threads: MultiThreadedEventLoopGroup,
+        onListening: @escaping @Sendable (Int) -> Void
     ) -> some ApplicationProtocol {
         let configuration = self.configuration
         let logger = self.logger
         return Application(
             responder: AdminResponder(
-                front: self.front, maximumBodyBytes: configuration.maximumBodyBytes, logger: logger),
+                front: self.front,
+                maximumBodyBytes: configuration.maximumBodyBytes,
+                logger: logger
+            ),
             server: .http1(configuration: .init(idleTimeout: .seconds(Int64(configuration.idleSeconds)))),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "lmcache",
-                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)),
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "lmcache",
+                availableConnectionsDelegate: MaximumAvailableConnections(configuration.maximumConnections)
+            ),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? configuration.port
                 logger.info("Starting LMCache HTTP server on http://\(configuration.host):\(port)")
                 onListening(port)
             },
-            eventLoopGroupProvider: .shared(threads), logger: self.quietLogger)
+            eventLoopGroupProvider: .shared(threads),
+            logger: self.quietLogger
+        )
     }
 
     /// The libraries say at `info` what we say ourselves.

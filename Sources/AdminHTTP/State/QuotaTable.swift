@@ -2,14 +2,18 @@
 
 import Synchronization
 
-/// Limits for each salt, in memory only; nothing acts on them without L2. Any thread.
+/// Limits for each salt, in memory only; nothing acts on them without L2.
+///
+/// Any thread.
 final class QuotaTable: Sendable {
     /// Salts beyond this many are refused, because they come from requests.
     static let maximumSalts = 10_000
 
     private let limits = Mutex<[String: Double]>([:])
 
-    /// Sets a limit in GiB. Returns false when the table is full.
+    /// Sets a limit in GiB.
+    ///
+    /// Returns false when the table is full.
     func set(_ gibibytes: Double, for salt: String) -> Bool {
         self.limits.withLock { limits in
             guard limits[salt] != nil || limits.count < Self.maximumSalts else { return false }

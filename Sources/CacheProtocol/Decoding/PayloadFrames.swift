@@ -12,9 +12,12 @@ struct PayloadFrames {
         self.frames = frames
     }
 
-    /// Decodes frame `index` with `read`, which must use all of it. Errors name the frame.
+    /// Decodes frame `index` with `read`, which must use all of it.
+    ///
+    /// Errors name the frame.
     func value<Value>(
-        _ index: Int, _ read: (inout PayloadReader) throws(ProtocolError) -> Value
+        _ index: Int,
+        _ read: (inout PayloadReader) throws(ProtocolError) -> Value
     ) throws(ProtocolError) -> Value {
         var reader = PayloadReader(frame: self.frames[index])
         do {
@@ -40,7 +43,9 @@ struct PayloadFrames {
 
     /// A lenient integer within `accepted`.
     func lenientInteger(
-        _ index: Int, _ field: String, in accepted: ClosedRange<Int>
+        _ index: Int,
+        _ field: String,
+        in accepted: ClosedRange<Int>
     ) throws(ProtocolError) -> Int {
         try self.value(index) { (reader) throws(ProtocolError) in
             try PayloadReader.checked(Int(try reader.lenientInteger(field)), field, in: accepted)

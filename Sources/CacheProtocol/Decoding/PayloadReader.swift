@@ -21,7 +21,8 @@ struct PayloadReader {
     }
 
     mutating func integer<Value: FixedWidthInteger>(
-        _ field: String, as type: Value.Type = Value.self
+        _ field: String,
+        as type: Value.Type = Value.self
     ) throws(ProtocolError) -> Value {
         do { return try self.messages.readInteger(as: Value.self) } catch { throw .malformed(field: field, error) }
     }
@@ -63,7 +64,9 @@ struct PayloadReader {
 
     /// A list with at most `limit` elements, each within `accepted`.
     mutating func integerList(
-        _ field: String, limit: Int, in accepted: ClosedRange<Int>
+        _ field: String,
+        limit: Int,
+        in accepted: ClosedRange<Int>
     ) throws(ProtocolError) -> [Int] {
         let values = try self.integerList(field)
         _ = try Self.checkedCount(values.count, field, limit: limit)

@@ -2,7 +2,9 @@
 
 package import MessagePack
 
-/// Why a message is refused. Every text names the payload or field, what was given and what is accepted.
+/// Why a message is refused.
+///
+/// Every text names the payload or field, what was given and what is accepted.
 package enum ProtocolError: Error, Equatable {
     /// A request with more or fewer payload frames than its operation has.
     case payloadCount(given: Int, accepted: Int)

@@ -2,7 +2,9 @@
 
 import MessagePack
 
-/// The reply that stands for an error: an operation name that no request has. Wire protocol §1.5.
+/// The reply that stands for an error: an operation name that no request has.
+///
+/// Wire protocol §1.5.
 package enum Refusal {
     package static let prefix = "error: "
 
@@ -25,7 +27,9 @@ package struct ReplyFrames: Sendable, Equatable {
         case refused(reason: String)
     }
 
-    /// Takes a message's frames, or nil when they are no reply. Frames after the value are ignored.
+    /// Takes a message's frames, or nil when they are no reply.
+    ///
+    /// Frames after the value are ignored.
     package init?(_ frames: [[UInt8]]) {
         guard frames.count >= 2, let uid = RequestUID.decode(frame: frames[0]) else { return nil }
         self.uid = uid

@@ -31,7 +31,9 @@ package enum RequestFrames: Sendable, Equatable {
             self.payloads = payloads
         }
 
-        /// The reply's frames. A nil value makes the message without a value.
+        /// The reply's frames.
+        ///
+        /// A nil value makes the message without a value.
         package func reply(_ value: [UInt8]?) -> [[UInt8]] {
             [self.uid, self.operationFrame] + (value.map { [$0] } ?? [])
         }
@@ -53,7 +55,8 @@ package enum RequestFrames: Sendable, Equatable {
             self = .request(Request(uid: frames[0], operationFrame: frames[1], payloads: payloads))
             return
         }
-        guard frames.count == 3, let control = StreamControl(rawValue: String(decoding: frames[2], as: UTF8.self)) else {
+        guard frames.count == 3, let control = StreamControl(rawValue: String(decoding: frames[2], as: UTF8.self))
+        else {
             self = .unreadable(reason: "an empty operation without ack or cancel")
             return
         }
@@ -62,7 +65,9 @@ package enum RequestFrames: Sendable, Equatable {
 
     /// A request's frames as a client sends them.
     package static func encode(
-        uid: UInt64, operation: CacheOperation, _ request: some OperationRequest
+        uid: UInt64,
+        operation: CacheOperation,
+        _ request: some OperationRequest
     ) -> [[UInt8]] {
         [RequestUID.encode(uid), operation.encodedFrame()] + request.encodedPayloads()
     }

@@ -2,7 +2,9 @@
 
 import MessagePack
 
-/// One cached piece and where it would go in a prompt; wire protocol §2.1, `CBMatchResult`. Positions in tokens.
+/// One cached piece and where it would go in a prompt; wire protocol §2.1, `CBMatchResult`.
+///
+/// Positions in tokens.
 package struct BlendMatch: Sendable, Equatable {
     package var oldStart: Int
     package var oldEnd: Int

@@ -37,7 +37,9 @@ private struct PartialKey {
 }
 
 extension CacheKey {
-    /// Decodes a key map. Unknown fields are ignored, a repeated field's last value counts.
+    /// Decodes a key map.
+    ///
+    /// Unknown fields are ignored, a repeated field's last value counts.
     init(from reader: inout PayloadReader) throws(ProtocolError) {
         var partial = PartialKey()
         for _ in 0..<(try reader.mapCount("key")) {
@@ -53,9 +55,17 @@ extension CacheKey {
         guard let requestID = partial.requestID else { throw .missing(field: "key.request_id") }
         if let workerID { _ = try PayloadReader.checked(workerID, "key.worker_id", in: 0...worldSize - 1) }
         self.init(
-            modelName: modelName, worldSize: worldSize, workerID: workerID, tokenIDs: tokenIDs, start: start, end: end,
-            requestID: requestID, cacheSalt: partial.cacheSalt,
-            requestConfigurations: partial.requestConfigurations, readerCount: partial.readerCount)
+            modelName: modelName,
+            worldSize: worldSize,
+            workerID: workerID,
+            tokenIDs: tokenIDs,
+            start: start,
+            end: end,
+            requestID: requestID,
+            cacheSalt: partial.cacheSalt,
+            requestConfigurations: partial.requestConfigurations,
+            readerCount: partial.readerCount
+        )
     }
 
     /// The key as one frame, every field in declaration order.

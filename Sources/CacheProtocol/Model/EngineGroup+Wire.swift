@@ -46,9 +46,13 @@ extension EngineGroup {
 }
 
 extension PayloadReader {
-    /// An array whose elements `read` decodes. Errors name the element.
+    /// An array whose elements `read` decodes.
+    ///
+    /// Errors name the element.
     mutating func list<Element>(
-        _ field: String, limit: Int, _ read: (inout PayloadReader) throws(ProtocolError) -> Element
+        _ field: String,
+        limit: Int,
+        _ read: (inout PayloadReader) throws(ProtocolError) -> Element
     ) throws(ProtocolError) -> [Element] {
         let count = try self.arrayCount(field, limit: limit)
         var elements: [Element] = []

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// The forms of an engine's event handle, told apart by length. Wire protocol §3.6.
+/// The forms of an engine's event handle, told apart by length.
+///
+/// Wire protocol §3.6.
 package enum EventHandle: Sendable, Equatable {
     /// 64 bytes: a `cudaIpcEventHandle_t`.
     case cudaInterprocess([UInt8])
@@ -12,7 +14,9 @@ package enum EventHandle: Sendable, Equatable {
     /// What a CPU server answers, and CPU clients send.
     package static let cpuStub: [UInt8] = Array("stub_ipc_handle".utf8)
 
-    /// Reads a handle. 81 bytes that are no valid semaphore are opaque.
+    /// Reads a handle.
+    ///
+    /// 81 bytes that are no valid semaphore are opaque.
     package init(bytes: [UInt8]) {
         if bytes.count == 64 {
             self = .cudaInterprocess(bytes)
@@ -31,7 +35,9 @@ package enum EventHandle: Sendable, Equatable {
     }
 }
 
-/// A point in a timeline: reached when the slot's counter is `sequence` or more. Big-endian, packed, 81 bytes.
+/// A point in a timeline: reached when the slot's counter is `sequence` or more.
+///
+/// Big-endian, packed, 81 bytes.
 package struct TimelineSemaphore: Sendable, Equatable {
     /// `cudaIpcMemHandle_t` of the exporter's buffer, 64 bytes.
     package let memoryHandle: [UInt8]

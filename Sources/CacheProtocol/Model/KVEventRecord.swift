@@ -19,8 +19,13 @@ package struct KVEventRecord: Sendable, Equatable {
     package var tokenIDs: [UInt32]
 
     package init(
-        sequence: Int64, kind: Kind, medium: String = "CPU", modelName: String, blockHashes: [ChunkHash],
-        parentBlockHash: ChunkHash?, tokenIDs: [UInt32]
+        sequence: Int64,
+        kind: Kind,
+        medium: String = "CPU",
+        modelName: String,
+        blockHashes: [ChunkHash],
+        parentBlockHash: ChunkHash?,
+        tokenIDs: [UInt32]
     ) {
         self.sequence = sequence
         self.kind = kind
@@ -74,8 +79,14 @@ extension KVEventRecord {
         guard let parent = partial.parent else { throw .missing(field: "parent_block_hash") }
         guard let tokenIDs = partial.tokenIDs else { throw .missing(field: "token_ids") }
         self.init(
-            sequence: sequence, kind: kind, medium: medium, modelName: modelName, blockHashes: hashes,
-            parentBlockHash: parent, tokenIDs: tokenIDs)
+            sequence: sequence,
+            kind: kind,
+            medium: medium,
+            modelName: modelName,
+            blockHashes: hashes,
+            parentBlockHash: parent,
+            tokenIDs: tokenIDs
+        )
     }
 
     func write(to writer: inout MessagePackWriter) {

@@ -40,7 +40,8 @@ extension LayoutHints {
 extension PayloadReader {
     /// A string that is one of an enumeration's raw values.
     mutating func choice<Choice: RawRepresentable & CaseIterable>(
-        _ field: String, as type: Choice.Type = Choice.self
+        _ field: String,
+        as type: Choice.Type = Choice.self
     ) throws(ProtocolError) -> Choice where Choice.RawValue == String {
         let text = try self.string(field)
         guard let choice = Choice(rawValue: text) else {

@@ -6,7 +6,9 @@ import MessagePack
 /// The one extension type of the protocol.
 let memoryDescriptorExtension: Int8 = 1
 
-/// The fields of a descriptor's map, of whichever type, as they are found. Wire protocol §3.
+/// The fields of a descriptor's map, of whichever type, as they are found.
+///
+/// Wire protocol §3.
 private struct PartialDescriptor {
     var handle: MemoryDescriptor.CUDAStorage?
     var ipcHandle: [UInt8]?
@@ -93,8 +95,13 @@ private struct PartialDescriptor {
         }
         return .cudaVMM(
             MemoryDescriptor.CUDAVirtualMemory(
-                exportID: exportID, fabricHandle: fabric, allocationByteCount: size, allocationOffset: offset,
-                byteCount: byteCount))
+                exportID: exportID,
+                fabricHandle: fabric,
+                allocationByteCount: size,
+                allocationOffset: offset,
+                byteCount: byteCount
+            )
+        )
     }
 
     /// A size that the tensor's elements do not exceed.
@@ -102,7 +109,11 @@ private struct PartialDescriptor {
         guard let byteCount else { throw .missing(field: field) }
         guard let span = self.metadata?.tensor.byteSpan, span <= byteCount else {
             let span = self.metadata?.tensor.byteSpan.map { "\($0) bytes" } ?? "more than 64 bits"
-            throw .notAccepted(field: "metadata", given: "a span of \(span)", accepted: "at most \(field), \(byteCount)")
+            throw .notAccepted(
+                field: "metadata",
+                given: "a span of \(span)",
+                accepted: "at most \(field), \(byteCount)"
+            )
         }
         return byteCount
     }

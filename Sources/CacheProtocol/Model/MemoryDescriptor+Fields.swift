@@ -43,7 +43,11 @@ extension PayloadReader {
             throw .notAccepted(field: outer + ".stride", given: given, accepted: "\(shape.count), one an axis")
         }
         guard Self.isCountable(shape, elementType) else {
-            throw .notAccepted(field: outer + ".shape", given: "\(shape)", accepted: "a tensor of fewer than 2^63 bytes")
+            throw .notAccepted(
+                field: outer + ".shape",
+                given: "\(shape)",
+                accepted: "a tensor of fewer than 2^63 bytes"
+            )
         }
         let tensor = TensorDescription(elementType: elementType, shape: shape, stride: stride, storageOffset: offset)
         return (tensor, deviceUUID)
@@ -100,8 +104,14 @@ extension PayloadReader {
         let counterIndex = try self.integer(field + "[5]", in: sizes)
         let event = try self.optionalBinary(field + "[6]")
         return MemoryDescriptor.CUDAStorage(
-            senderDevice: device, handle: handle, storageByteCount: byteCount, storageByteOffset: byteOffset,
-            referenceCounterName: counterName, referenceCounterIndex: counterIndex, eventHandle: event,
-            isEventSyncRequired: try self.boolean(field + "[7]"))
+            senderDevice: device,
+            handle: handle,
+            storageByteCount: byteCount,
+            storageByteOffset: byteOffset,
+            referenceCounterName: counterName,
+            referenceCounterIndex: counterIndex,
+            eventHandle: event,
+            isEventSyncRequired: try self.boolean(field + "[7]")
+        )
     }
 }

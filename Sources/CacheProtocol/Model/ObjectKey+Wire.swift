@@ -26,8 +26,12 @@ extension ObjectKey {
         guard let modelName else { throw .missing(field: "model_name") }
         guard let rank else { throw .missing(field: "kv_rank") }
         self.init(
-            chunkHash: chunkHash, modelName: modelName, kvRank: KVRank(rawValue: rank), objectGroup: objectGroup,
-            cacheSalt: cacheSalt)
+            chunkHash: chunkHash,
+            modelName: modelName,
+            kvRank: KVRank(rawValue: rank),
+            objectGroup: objectGroup,
+            cacheSalt: cacheSalt
+        )
     }
 
     func write(to writer: inout MessagePackWriter) {
@@ -85,7 +89,11 @@ extension PayloadReader {
         guard let shapes else { throw .missing(field: outer + ".shapes") }
         guard let types else { throw .missing(field: outer + ".dtypes") }
         guard shapes.count == types.count else {
-            throw .notAccepted(field: outer + ".dtypes", given: "\(types.count)", accepted: "\(shapes.count), one a shape")
+            throw .notAccepted(
+                field: outer + ".dtypes",
+                given: "\(types.count)",
+                accepted: "\(shapes.count), one a shape"
+            )
         }
         return zip(shapes, types).map { ObjectLayout.Part(shape: $0, elementType: $1) }
     }

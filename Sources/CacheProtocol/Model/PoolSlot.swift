@@ -73,7 +73,10 @@ struct SlotContext {
             case "chunk_indices":
                 let limit = ProtocolLimits.recordCount
                 self.chunkIndices = try reader.integerList(
-                    "context.chunk_indices", limit: limit, in: 0...ProtocolLimits.geometry)
+                    "context.chunk_indices",
+                    limit: limit,
+                    in: 0...ProtocolLimits.geometry
+                )
             default: try reader.skip("context")
             }
         }

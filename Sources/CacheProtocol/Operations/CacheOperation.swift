@@ -42,7 +42,9 @@ package enum CacheOperation: String, CaseIterable, Sendable {
     case subscribeKVEvents = "subscribe_kv_events"
     case serverModuleCall = "server_module_call"
 
-    /// The number that stands for the name, or nil for operations younger than the table. 11 is retired.
+    /// The number that stands for the name, or nil for operations younger than the table.
+    ///
+    /// 11 is retired.
     package var legacyID: UInt8? {
         switch self {
         case .registerKVCache: 1

@@ -130,7 +130,8 @@ package struct ProtocolHandshakeReply: OperationReply {
 
 /// Decodes a value frame, all of which `read` must use.
 func decodeReply<Value>(
-    _ frame: [UInt8]?, _ read: (inout PayloadReader) throws(ProtocolError) -> Value
+    _ frame: [UInt8]?,
+    _ read: (inout PayloadReader) throws(ProtocolError) -> Value
 ) throws(ProtocolError) -> Value {
     guard let frame else { throw .missing(field: "reply") }
     var reader = PayloadReader(frame: frame)

@@ -8,7 +8,9 @@ package struct TransferReply: OperationReply {
     package var event: [UInt8]
     package var ok: Bool
 
-    /// What every refused transfer gets. An empty handle tells SGLang that no locks are left.
+    /// What every refused transfer gets.
+    ///
+    /// An empty handle tells SGLang that no locks are left.
     package static let failed = TransferReply(event: [], ok: false)
 
     package init(event: [UInt8], ok: Bool) {

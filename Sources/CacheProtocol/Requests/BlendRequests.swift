@@ -73,7 +73,11 @@ package struct RetrievePreComputedRequest: OperationRequest {
     package var event: [UInt8]
 
     package init(
-        key: CacheKey, matches: [BlendMatch], blockIDs: [[Int32]], instance: InstanceID, event: [UInt8]
+        key: CacheKey,
+        matches: [BlendMatch],
+        blockIDs: [[Int32]],
+        instance: InstanceID,
+        event: [UInt8]
     ) {
         self.key = key
         self.matches = matches

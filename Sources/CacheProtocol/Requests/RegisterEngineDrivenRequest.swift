@@ -90,8 +90,15 @@ extension EngineDrivenRegistration {
         guard let elementType = partial.elementType else { throw .missing(field: "dtype_str") }
         guard let isMLA = partial.isMLA else { throw .missing(field: "use_mla") }
         self.init(
-            instanceID: instanceID, modelName: modelName, worldSize: worldSize, blockSize: blockSize,
-            layerCount: layerCount, hiddenSize: hiddenSize, elementType: elementType, isMLA: isMLA,
-            slotCount: partial.slotCount)
+            instanceID: instanceID,
+            modelName: modelName,
+            worldSize: worldSize,
+            blockSize: blockSize,
+            layerCount: layerCount,
+            hiddenSize: hiddenSize,
+            elementType: elementType,
+            isMLA: isMLA,
+            slotCount: partial.slotCount
+        )
     }
 }

@@ -12,7 +12,8 @@ package struct RegisterRequest: OperationRequest {
     package init(payloads: [[UInt8]]) throws(ProtocolError) {
         let frames = try PayloadFrames(payloads, count: 7)
         self.registration = KVCacheRegistration(
-            instanceID: try frames.instance(0), modelName: try frames.modelName(2),
+            instanceID: try frames.instance(0),
+            modelName: try frames.modelName(2),
             worldSize: try frames.lenientInteger(3, "world_size", in: 1...KVRank.worldSizeLimit),
             engine: try frames.value(4) { (reader) throws(ProtocolError) in try reader.choice("engine_type") },
             tensors: try frames.descriptors(1),
@@ -21,7 +22,8 @@ package struct RegisterRequest: OperationRequest {
                 try reader.list("groups", limit: ProtocolLimits.tensorCount) { (element) throws(ProtocolError) in
                     try EngineGroup(from: &element)
                 }
-            })
+            }
+        )
     }
 
     package func encodedPayloads() -> [[UInt8]] {

@@ -47,7 +47,11 @@ package struct RetrieveRequest: OperationRequest {
     package var skipFirstTokens: Int
 
     package init(
-        key: CacheKey, instance: InstanceID, blockIDs: [[Int32]], event: [UInt8], skipFirstTokens: Int
+        key: CacheKey,
+        instance: InstanceID,
+        blockIDs: [[Int32]],
+        event: [UInt8],
+        skipFirstTokens: Int
     ) {
         self.key = key
         self.instance = instance

@@ -39,6 +39,8 @@ package struct CacheKey: Sendable, Equatable {
         self.readerCount = readerCount
     }
 
-    /// Model and salt of this key.
-    package var namespace: Namespace { Namespace(modelName: self.modelName, cacheSalt: self.cacheSalt) }
+    /// Model and salt of this key, with the layout of whoever registered the model.
+    package func namespace(layoutSignature: String) -> Namespace {
+        Namespace(modelName: self.modelName, cacheSalt: self.cacheSalt, layoutSignature: layoutSignature)
+    }
 }

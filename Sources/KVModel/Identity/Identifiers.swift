@@ -31,16 +31,22 @@ package struct NamespaceID: Hashable, Sendable {
     package init(_ rawValue: UInt32) { self.rawValue = rawValue }
 }
 
-/// The two strings that keep tenants and models apart.
+/// What keeps tenants, models and incompatible layouts of one model apart.
 package struct Namespace: Hashable, Sendable {
     /// Never contains `@`.
     package let modelName: String
     /// At most 128 characters, none of `@ / \ NUL`; empty for no salt.
     package let cacheSalt: String
+    /// The part of the object layout that is equal on all ranks, spelled out (``ObjectLayout/signature``).
+    ///
+    /// The wire's keys do not carry the element type: without this an engine restarted with another one would be served
+    /// bytes of the right length and the wrong meaning.
+    package let layoutSignature: String
 
-    /// Wraps two validated strings.
-    package init(modelName: String, cacheSalt: String) {
+    /// Wraps validated strings.
+    package init(modelName: String, cacheSalt: String, layoutSignature: String = "") {
         self.modelName = modelName
         self.cacheSalt = cacheSalt
+        self.layoutSignature = layoutSignature
     }
 }

@@ -1,10 +1,10 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// Interns (model name, cache salt) pairs, so that keys and hot paths carry a number instead of two strings.
+/// Interns namespaces, so that keys and hot paths carry a number instead of strings.
 ///
-/// Grows by one entry a pair and never shrinks; `limit` bounds what hostile salts can occupy.
+/// Grows by one entry a namespace and never shrinks; `limit` bounds what hostile salts can occupy.
 package struct NamespaceTable: Sendable {
-    /// Most pairs that are ever named.
+    /// Most namespaces that are ever named.
     package let limit: Int
     private var identifiers: [Namespace: NamespaceID] = [:]
     private var namespaces: [Namespace] = []
@@ -14,7 +14,7 @@ package struct NamespaceTable: Sendable {
         self.limit = limit
     }
 
-    /// The number of a pair, given on first use, or nil when the table is full.
+    /// The number of a namespace, given on first use, or nil when the table is full.
     package mutating func intern(_ namespace: Namespace) -> NamespaceID? {
         if let known = self.identifiers[namespace] { return known }
         guard self.namespaces.count < self.limit else { return nil }
@@ -24,12 +24,12 @@ package struct NamespaceTable: Sendable {
         return identifier
     }
 
-    /// The number of a pair that was interned before.
+    /// The number of a namespace that was interned before.
     package func identifier(of namespace: Namespace) -> NamespaceID? {
         self.identifiers[namespace]
     }
 
-    /// The pair behind a number.
+    /// The namespace behind a number.
     ///
     /// - Precondition: `identifier` came from this table.
     package subscript(identifier: NamespaceID) -> Namespace {

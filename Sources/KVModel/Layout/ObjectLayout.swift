@@ -38,4 +38,21 @@ package struct ObjectLayout: Sendable, Equatable {
         self.parts = parts
         self.byteCount = total
     }
+
+    /// What must agree between two registrations of one model for their objects to be exchangeable, equal on all ranks.
+    ///
+    /// The layer axis is left out, because pipeline stages differ in it; the object's length stands for it.
+    package static func signature(of groups: [ObjectLayout], windows: [PrefixWindow], chunkSize: Int) -> String {
+        var parts: Set<String> = []
+        for layout in groups {
+            for part in layout.parts {
+                // [planes, layers, slots, width], or [layers, slots, width] for one plane.
+                let planes = part.shape.count == 4 ? part.shape[0] : 1
+                let inner = part.shape.suffix(2).map(String.init).joined(separator: "x")
+                parts.insert("\(planes)x\(inner):\(part.elementType.rawValue)")
+            }
+        }
+        let rules = windows.map { if case .last(let chunks) = $0 { String(chunks) } else { "all" } }
+        return "chunk \(chunkSize); \(parts.sorted().joined(separator: ", ")); windows \(rules.joined(separator: ", "))"
+    }
 }

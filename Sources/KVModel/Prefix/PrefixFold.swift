@@ -10,6 +10,8 @@ package struct PrefixFold: Sendable {
     private var chunk = 0
     /// Longest servable prefix among the chunks seen, in chunks.
     package private(set) var servable = 0
+    /// True when no further chunk can lengthen the prefix.
+    package private(set) var isDecided = false
 
     /// Starts before chunk 0, with one window a row.
     package init(windows: [PrefixWindow]) {
@@ -17,17 +19,14 @@ package struct PrefixFold: Sendable {
         self.runs = Array(repeating: 0, count: windows.count)
     }
 
-    /// True when no further chunk can lengthen the prefix.
-    package var isDecided: Bool {
-        zip(self.windows, self.runs).contains { window, run in window == .everything && run < self.chunk }
-    }
-
     /// Takes the next chunk: `isPresent(row)` tells whether that row has it.
     package mutating func nextChunk(isPresent: (Int) -> Bool) {
         self.chunk += 1
         var isServable = !self.windows.isEmpty
         for row in self.windows.indices {
-            self.runs[row] = isPresent(row) ? self.runs[row] + 1 : 0
+            let isHere = isPresent(row)
+            self.runs[row] = isHere ? self.runs[row] + 1 : 0
+            if !isHere, self.windows[row] == .everything { self.isDecided = true }
             let needed = self.windows[row].needed(forPrefix: self.chunk).count
             isServable = isServable && self.runs[row] >= needed
         }

@@ -47,7 +47,10 @@ extension CacheMetrics {
     }
 
     package func l1ReadFailed(
-        objects: Int, model: String, reason: ReadFailureReason, during purpose: ReadPurpose = .retrieve
+        objects: Int,
+        model: String,
+        reason: ReadFailureReason,
+        during purpose: ReadPurpose = .retrieve
     ) {
         let key = L1Series.ReadFailure(model: model, during: purpose.rawValue, reason: reason.rawValue)
         self.l1.readFailures[key].increment(by: objects)

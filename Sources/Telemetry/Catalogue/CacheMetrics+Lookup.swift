@@ -8,7 +8,9 @@ extension CacheMetrics {
         case noGroupLayouts = "no_group_layout_descs"
     }
 
-    /// A lookup whose result was taken. Tokens count whole chunks; every hit is an L1 hit here.
+    /// A lookup whose result was taken.
+    ///
+    /// Tokens count whole chunks; every hit is an L1 hit here.
     package func lookupFinished(model: String, salt: String, requestedTokens: Int, hitTokens: Int, hitObjects: Int) {
         let series = self.lookups.perModel[LookupSeries.Key(model: model, salt: salt)]
         series.lookups.increment()

@@ -6,7 +6,9 @@ extension CacheMetrics {
 
     package func storeSubmitted(device: String) { self.transfers.perDevice[device].storesSubmitted.increment() }
 
-    /// A store left the device's queue. `seconds` span the copy; without bytes or time no speed is recorded.
+    /// A store left the device's queue.
+    ///
+    /// `seconds` span the copy; without bytes or time no speed is recorded.
     package func storeFinished(device: String, instance: String, model: String, bytes: Int, seconds: Double) {
         self.transfers.perDevice[device].storesFinished.increment()
         guard let speed = Self.gigabytesPerSecond(bytes, seconds) else { return }
@@ -18,7 +20,13 @@ extension CacheMetrics {
 
     /// A retrieve left the device's queue; `chunks` is 0 when it failed.
     package func retrieveFinished(
-        device: String, instance: String, model: String, salt: String, chunks: Int, bytes: Int, seconds: Double
+        device: String,
+        instance: String,
+        model: String,
+        salt: String,
+        chunks: Int,
+        bytes: Int,
+        seconds: Double
     ) {
         self.transfers.perDevice[device].retrievesFinished.increment()
         if chunks > 0 {

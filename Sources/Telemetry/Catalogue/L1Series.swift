@@ -58,7 +58,9 @@ struct L1Series: Sendable {
         }
         self.readFailures = SeriesTable { key in
             registry.counter(
-                .l1ReadFailure, labels: ["during": key.during, "model_name": key.model, "reason": key.reason])
+                .l1ReadFailure,
+                labels: ["during": key.during, "model_name": key.model, "reason": key.reason]
+            )
         } overflow: {
             registry.counter(.l1ReadFailure, labels: .overflow)
         }

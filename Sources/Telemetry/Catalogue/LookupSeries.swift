@@ -44,7 +44,9 @@ struct LookupSeriesTables: Sendable {
         }
         self.earlyExits = SeriesTable { key in
             registry.counter(
-                .lookupEarlyExit, labels: MetricLabels(key.lookup.labels + [("reason", key.reason.rawValue)]))
+                .lookupEarlyExit,
+                labels: MetricLabels(key.lookup.labels + [("reason", key.reason.rawValue)])
+            )
         } overflow: {
             registry.counter(.lookupEarlyExit, labels: .overflow)
         }

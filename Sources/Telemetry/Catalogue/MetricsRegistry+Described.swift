@@ -10,7 +10,9 @@ extension MetricsRegistry {
     }
 
     func observeGauge(
-        _ description: MetricDescription, labels: MetricLabels = .none, read: @escaping @Sendable () -> Double
+        _ description: MetricDescription,
+        labels: MetricLabels = .none,
+        read: @escaping @Sendable () -> Double
     ) {
         self.observeGauge(description.name, labels: labels, read: read)
     }

@@ -18,7 +18,8 @@ final class SeriesTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
 
     /// `make` and `makeOverflow` run under the table's lock.
     init(
-        limit: Int = MetricFamily.maximumSeries / 2, make: @escaping @Sendable (Key) -> Value,
+        limit: Int = MetricFamily.maximumSeries / 2,
+        make: @escaping @Sendable (Key) -> Value,
         overflow makeOverflow: @escaping @Sendable () -> Value
     ) {
         self.limit = limit

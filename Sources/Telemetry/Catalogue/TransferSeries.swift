@@ -53,14 +53,16 @@ struct TransferSeriesTables: Sendable {
         self.throughput = SeriesTable { key in
             ThroughputSeries(
                 registry: registry,
-                labels: ["device": key.device, "engine_id": key.instance, "model_name": key.model])
+                labels: ["device": key.device, "engine_id": key.instance, "model_name": key.model]
+            )
         } overflow: {
             ThroughputSeries(registry: registry, labels: .overflow)
         }
         self.chunksLoaded = SeriesTable { key in
             registry.counter(
                 .chunksLoaded,
-                labels: ["cache_salt": key.salt, "model_name": key.model, "worker_id": key.instance])
+                labels: ["cache_salt": key.salt, "model_name": key.model, "worker_id": key.instance]
+            )
         } overflow: {
             registry.counter(.chunksLoaded, labels: .overflow)
         }

@@ -56,7 +56,12 @@ extension JSONValue {
     }
 
     private static func appendList<Element>(
-        _ elements: [Element], _ open: String, _ close: String, to text: inout String, _ indent: Int?, _ level: Int,
+        _ elements: [Element],
+        _ open: String,
+        _ close: String,
+        to text: inout String,
+        _ indent: Int?,
+        _ level: Int,
         _ appendOne: (Element, inout String) -> Void
     ) {
         text += open

@@ -10,7 +10,9 @@ package enum JSONValue: Sendable {
     case bool(Bool)
     case null
 
-    /// The value of the member called `name`; the last one when a name occurs twice. Nil for anything but an object.
+    /// The value of the member called `name`; the last one when a name occurs twice.
+    ///
+    /// Nil for anything but an object.
     package subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.0 == name }?.1
@@ -34,13 +36,13 @@ extension JSONValue: Equatable {
 
 extension JSONValue: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByStringLiteral,
     ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
-    ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
+    ExpressibleByBooleanLiteral
 {
+    // No nil literal: where an optional JSONValue is meant, `nil` would silently become `.null`.
     package init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(elements) }
     package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
     package init(stringLiteral value: String) { self = .string(value) }
     package init(integerLiteral value: Int) { self = .integer(value) }
     package init(floatLiteral value: Double) { self = .double(value) }
     package init(booleanLiteral value: Bool) { self = .bool(value) }
-    package init(nilLiteral: ()) { self = .null }
 }

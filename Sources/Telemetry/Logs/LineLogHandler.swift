@@ -2,7 +2,9 @@
 
 package import Logging
 
-/// Writes each event as one line through `write`. Any thread.
+/// Writes each event as one line through `write`.
+///
+/// Any thread.
 package struct LineLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     package var metadataProvider: Logger.MetadataProvider?
@@ -16,7 +18,10 @@ package struct LineLogHandler: LogHandler {
 
     /// `write` gets a whole line, newline included.
     package init(
-        name: String, format: LogFormat, levels: LogLevels, now: @escaping @Sendable () -> LogTime = LogTime.local,
+        name: String,
+        format: LogFormat,
+        levels: LogLevels,
+        now: @escaping @Sendable () -> LogTime = LogTime.local,
         write: @escaping @Sendable (String) -> Void = StandardErrorSink.write
     ) {
         self.name = name
@@ -39,8 +44,14 @@ package struct LineLogHandler: LogHandler {
 
     package func log(event: LogEvent) {
         let line = LogLine(
-            time: self.now(), logger: self.name, level: event.level, message: event.message.description,
-            metadata: self.merged(event), file: event.file, line: event.line)
+            time: self.now(),
+            logger: self.name,
+            level: event.level,
+            message: event.message.description,
+            metadata: self.merged(event),
+            file: event.file,
+            line: event.line
+        )
         switch self.format.shape {
         case .text: self.write(line.text(colored: self.format.isColored))
         case .json: self.write(line.json())

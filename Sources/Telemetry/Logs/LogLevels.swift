@@ -3,7 +3,9 @@
 package import Logging
 import Synchronization
 
-/// Levels of all loggers of the process by name, changeable while they log. Any thread.
+/// Levels of all loggers of the process by name, changeable while they log.
+///
+/// Any thread.
 package final class LogLevels: Sendable {
     /// The level of one name, shared by every logger with that name.
     package final class Cell: Sendable {
@@ -54,7 +56,9 @@ package final class LogLevels: Sendable {
         self.state.withLock { $0.cells[name]?.level ?? Self.inherited(name, $0) ?? self.initial }
     }
 
-    /// Sets the level of a name and of the names below it. Returns false when too many names were set already.
+    /// Sets the level of a name and of the names below it.
+    ///
+    /// Returns false when too many names were set already.
     package func set(_ level: Logger.Level, for name: String) -> Bool {
         self.state.withLock { state in
             guard state.chosen[name] != nil || state.chosen.count < Self.maximumChosenNames else { return false }

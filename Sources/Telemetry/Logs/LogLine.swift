@@ -16,7 +16,9 @@ struct LogLine {
 
     private static let reset = "\u{1B}[0m"
 
-    /// LMCache's line. Control characters are written as escapes, so that text from peers cannot forge a line.
+    /// LMCache's line.
+    ///
+    /// Control characters are written as escapes, so that text from peers cannot forge a line.
     func text(colored: Bool) -> String {
         let levelName = LogLevelName.name(self.level)
         let head = "[\(self.time.text)] LMCache \(levelName):"

@@ -9,7 +9,8 @@ package final class LogSystem: Sendable {
     private let write: @Sendable (String) -> Void
 
     package init(
-        configuration: LogConfiguration, write: @escaping @Sendable (String) -> Void = StandardErrorSink.write
+        configuration: LogConfiguration,
+        write: @escaping @Sendable (String) -> Void = StandardErrorSink.write
     ) {
         self.configuration = configuration
         self.levels = LogLevels(initial: configuration.level)

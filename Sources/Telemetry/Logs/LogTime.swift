@@ -15,7 +15,14 @@ package struct LogTime: Sendable, Equatable {
     package var offsetSeconds: Int
 
     package init(
-        year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int, millisecond: Int, offsetSeconds: Int = 0
+        year: Int,
+        month: Int,
+        day: Int,
+        hour: Int,
+        minute: Int,
+        second: Int,
+        millisecond: Int,
+        offsetSeconds: Int = 0
     ) {
         self.year = year
         self.month = month
@@ -34,9 +41,15 @@ package struct LogTime: Sendable, Equatable {
         var parts = tm()
         localtime_r(&instant.tv_sec, &parts)
         return LogTime(
-            year: Int(parts.tm_year) + 1900, month: Int(parts.tm_mon) + 1, day: Int(parts.tm_mday),
-            hour: Int(parts.tm_hour), minute: Int(parts.tm_min), second: Int(parts.tm_sec),
-            millisecond: instant.tv_nsec / 1_000_000, offsetSeconds: parts.tm_gmtoff)
+            year: Int(parts.tm_year) + 1900,
+            month: Int(parts.tm_mon) + 1,
+            day: Int(parts.tm_mday),
+            hour: Int(parts.tm_hour),
+            minute: Int(parts.tm_min),
+            second: Int(parts.tm_sec),
+            millisecond: instant.tv_nsec / 1_000_000,
+            offsetSeconds: parts.tm_gmtoff
+        )
     }
 
     /// `YYYY-MM-DD HH:MM:SS,mmm`.

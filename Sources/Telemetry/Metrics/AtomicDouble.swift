@@ -16,7 +16,10 @@ final class AtomicDouble: Sendable {
         while true {
             let next = (Double(bitPattern: seen) + amount).bitPattern
             let (exchanged, original) = self.bits.weakCompareExchange(
-                expected: seen, desired: next, ordering: .relaxed)
+                expected: seen,
+                desired: next,
+                ordering: .relaxed
+            )
             if exchanged { return }
             seen = original
         }

@@ -3,7 +3,9 @@
 import CoreMetrics
 import Synchronization
 
-/// One series of whole numbers that only grow. Any thread, no lock.
+/// One series of whole numbers that only grow.
+///
+/// Any thread, no lock.
 package final class CounterSeries: CounterHandler {
     private let count = Atomic<Int64>(0)
 
@@ -23,7 +25,9 @@ package final class CounterSeries: CounterHandler {
     package var value: Int64 { self.count.load(ordering: .relaxed) }
 }
 
-/// One series of fractional numbers that only grow. Any thread, no lock.
+/// One series of fractional numbers that only grow.
+///
+/// Any thread, no lock.
 package final class FloatingPointCounterSeries: FloatingPointCounterHandler {
     private let total = AtomicDouble()
 

@@ -3,7 +3,9 @@
 import CoreMetrics
 import Synchronization
 
-/// One series of observations counted in buckets. Any thread; a lock is held for a few additions.
+/// One series of observations counted in buckets.
+///
+/// Any thread; a lock is held for a few additions.
 package final class HistogramSeries: RecorderHandler, TimerHandler {
     /// The state at one instant.
     package struct Snapshot: Sendable, Equatable {

@@ -20,8 +20,12 @@ package struct MetricDescription: Sendable {
     package let buckets: [Double]
 
     package init(
-        _ name: String, _ kind: Kind, unit: String, labels: [String] = [],
-        buckets: [Double] = HistogramBuckets.openTelemetryDefault, _ help: String
+        _ name: String,
+        _ kind: Kind,
+        unit: String,
+        labels: [String] = [],
+        buckets: [Double] = HistogramBuckets.openTelemetryDefault,
+        _ help: String
     ) {
         self.name = name
         self.kind = kind

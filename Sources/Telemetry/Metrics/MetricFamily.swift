@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// All series of one metric. A value; the registry guards it.
+/// All series of one metric.
+///
+/// A value; the registry guards it.
 struct MetricFamily: Sendable {
     /// Where a series' value comes from.
     enum Source: Sendable {

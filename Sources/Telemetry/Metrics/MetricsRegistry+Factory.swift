@@ -8,7 +8,8 @@ extension MetricsRegistry {
     }
 
     package func makeFloatingPointCounter(
-        label: String, dimensions: [(String, String)]
+        label: String,
+        dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
         self.floatingPointCounter(label, labels: MetricLabels(dimensions))
     }
@@ -19,7 +20,9 @@ extension MetricsRegistry {
 
     /// A histogram when `aggregate`, else a gauge.
     package func makeRecorder(
-        label: String, dimensions: [(String, String)], aggregate: Bool
+        label: String,
+        dimensions: [(String, String)],
+        aggregate: Bool
     ) -> any RecorderHandler {
         let labels = MetricLabels(dimensions)
         return aggregate ? self.histogram(label, labels: labels) : self.gauge(label, labels: labels)

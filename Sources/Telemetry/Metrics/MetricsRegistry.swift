@@ -24,8 +24,12 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
                 state.positions[description.name] = state.families.count
                 state.families.append(
                     MetricFamily(
-                        name: description.name, kind: description.kind, help: description.help,
-                        buckets: description.buckets))
+                        name: description.name,
+                        kind: description.kind,
+                        help: description.help,
+                        buckets: description.buckets
+                    )
+                )
             }
         }
     }
@@ -58,18 +62,26 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
         return HistogramSeries(bounds: HistogramBuckets.openTelemetryDefault)
     }
 
-    /// A gauge whose value is read when it is scraped. A second call with the same labels takes the place of the first.
+    /// A gauge whose value is read when it is scraped.
+    ///
+    /// A second call with the same labels takes the place of the first.
     ///
     /// `read` runs on the scraping thread, outside the registry's lock; it must not block for long.
     package func observeGauge(
-        _ name: String, labels: MetricLabels = .none, read: @escaping @Sendable () -> Double
+        _ name: String,
+        labels: MetricLabels = .none,
+        read: @escaping @Sendable () -> Double
     ) {
         self.observe(name, .gauge, labels, read)
     }
 
-    /// A counter that is kept elsewhere and read when it is scraped. `read` must never go down.
+    /// A counter that is kept elsewhere and read when it is scraped.
+    ///
+    /// `read` must never go down.
     package func observeCounter(
-        _ name: String, labels: MetricLabels = .none, read: @escaping @Sendable () -> Double
+        _ name: String,
+        labels: MetricLabels = .none,
+        read: @escaping @Sendable () -> Double
     ) {
         self.observe(name, .counter, labels, read)
     }
@@ -90,7 +102,10 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     }
 
     private func observe(
-        _ name: String, _ kind: MetricDescription.Kind, _ labels: MetricLabels, _ read: @escaping @Sendable () -> Double
+        _ name: String,
+        _ kind: MetricDescription.Kind,
+        _ labels: MetricLabels,
+        _ read: @escaping @Sendable () -> Double
     ) {
         self.state.withLock { state in
             guard let position = Self.position(of: name, kind, in: &state) else { return }
@@ -99,7 +114,9 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
     }
 
     private func source(
-        _ name: String, _ kind: MetricDescription.Kind, _ labels: MetricLabels,
+        _ name: String,
+        _ kind: MetricDescription.Kind,
+        _ labels: MetricLabels,
         make: ([Double]) -> MetricFamily.Source
     ) -> MetricFamily.Source? {
         self.state.withLock { state in
@@ -111,13 +128,16 @@ package final class MetricsRegistry: MetricsFactory, Sendable {
 
     /// Nil when the name is taken by a metric of another type; such a series counts, but is not shown.
     private static func position(
-        of name: String, _ kind: MetricDescription.Kind, in state: inout State
+        of name: String,
+        _ kind: MetricDescription.Kind,
+        in state: inout State
     ) -> Int? {
         let name = MetricNames.metric(name)
         if let position = state.positions[name] { return state.families[position].kind == kind ? position : nil }
         state.positions[name] = state.families.count
         state.families.append(
-            MetricFamily(name: name, kind: kind, help: nil, buckets: HistogramBuckets.openTelemetryDefault))
+            MetricFamily(name: name, kind: kind, help: nil, buckets: HistogramBuckets.openTelemetryDefault)
+        )
         return state.families.count - 1
     }
 }

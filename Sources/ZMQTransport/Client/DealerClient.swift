@@ -27,7 +27,9 @@ package final class DealerClient {
     ///   - lingerMilliseconds: How long `close()` waits for unsent messages.
     ///   - sendTimeoutMilliseconds: How long a send waits for room in the queue.
     package init(
-        endpoint: String, lingerMilliseconds: Int = 1_000, sendTimeoutMilliseconds: Int = 5_000
+        endpoint: String,
+        lingerMilliseconds: Int = 1_000,
+        sendTimeoutMilliseconds: Int = 5_000
     ) throws(TransportError) {
         let parsed = try Endpoint(parsing: endpoint)
         switch parsed {

@@ -44,7 +44,9 @@ enum Endpoint: Equatable {
         }
         guard path.utf8.count <= Endpoint.longestPath, !path.utf8.contains(0) else {
             throw .invalidEndpoint(
-                endpoint: text, reason: "the path is longer than \(Endpoint.longestPath) bytes or contains a zero byte")
+                endpoint: text,
+                reason: "the path is longer than \(Endpoint.longestPath) bytes or contains a zero byte"
+            )
         }
         return path
     }
@@ -66,7 +68,9 @@ enum Endpoint: Equatable {
         }
         guard !host.isEmpty, host == "*" || isName else {
             throw .invalidEndpoint(
-                endpoint: text, reason: "the host must be a name, an IPv4 address, an IPv6 address in brackets, or *")
+                endpoint: text,
+                reason: "the host must be a name, an IPv4 address, an IPv6 address in brackets, or *"
+            )
         }
         return .tcp(host: String(host), port: port)
     }

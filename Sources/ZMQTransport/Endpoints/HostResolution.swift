@@ -24,8 +24,14 @@ enum HostResolution {
         var text = [UInt8](repeating: 0, count: Int(NI_MAXHOST))
         let result = text.withUnsafeMutableBytes { buffer in
             getnameinfo(
-                first.pointee.ai_addr, first.pointee.ai_addrlen,
-                buffer.baseAddress?.assumingMemoryBound(to: CChar.self), socklen_t(buffer.count), nil, 0, NI_NUMERICHOST)
+                first.pointee.ai_addr,
+                first.pointee.ai_addrlen,
+                buffer.baseAddress?.assumingMemoryBound(to: CChar.self),
+                socklen_t(buffer.count),
+                nil,
+                0,
+                NI_NUMERICHOST
+            )
         }
         guard result == 0 else { return nil }
         return String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)

@@ -58,11 +58,14 @@ struct ConnectionTable {
     ///
     /// - Parameter descriptor: Negative when the library does not know it; the connection then counts as ended.
     mutating func admit(
-        identity: [UInt8], descriptor: Int32, now: Duration
+        identity: [UInt8],
+        descriptor: Int32,
+        now: Duration
     ) -> (id: ConnectionID, isNew: Bool) {
         if let id = self.idByIdentity[identity], let entry = self.entries[id] {
             // A late message of an ended connection; only an identity that the peer chose can come back.
-            let isSame = entry.endedAt == nil || Self.isAutomatic(identity)
+            let isSame =
+                entry.endedAt == nil || Self.isAutomatic(identity)
                 || !self.acceptedDescriptors.contains(descriptor)
             if entry.descriptor == descriptor, isSame { return (id, false) }
             self.end(id, now: now)

@@ -36,7 +36,9 @@ final class ControlLoop: @unchecked Sendable {
     var router: ZMQSocket { self.listeners.router }
 
     init(
-        configuration: RouterServer.Configuration, receiver: any MessageReceiver, outbound: OutboundQueue,
+        configuration: RouterServer.Configuration,
+        receiver: any MessageReceiver,
+        outbound: OutboundQueue,
         counters: RouterCounters
     ) throws(TransportError) {
         let context = try ZMQContext()
@@ -114,6 +116,8 @@ final class ControlLoop: @unchecked Sendable {
         guard let entry = self.inbound.popFirst() else { return }
         switch entry {
         case .message(let message, _):
+            let waiting = self.inbound.messageCount
+            self.counters.update { $0.waitingMessages = waiting }
             self.receiver.received(message)
         case .closed(let connection):
             self.accounts[connection] = nil

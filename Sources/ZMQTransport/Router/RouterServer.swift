@@ -67,7 +67,11 @@ package final class RouterServer: Sendable {
     package init(configuration: Configuration, receiver: any MessageReceiver) throws(TransportError) {
         self.outbound = try OutboundQueue(capacity: Self.outboundCapacity)
         self.loop = try ControlLoop(
-            configuration: configuration, receiver: receiver, outbound: self.outbound, counters: self.counters)
+            configuration: configuration,
+            receiver: receiver,
+            outbound: self.outbound,
+            counters: self.counters
+        )
         self.boundEndpoints = self.loop.listeners.boundEndpoints
     }
 

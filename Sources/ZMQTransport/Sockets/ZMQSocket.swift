@@ -75,7 +75,10 @@ final class ZMQSocket {
 
     /// Sends a message. With `identity` the socket is a ROUTER.
     func send(
-        _ frames: [[UInt8]], to identity: [UInt8]? = nil, waiting: Bool = false, account: PeerAccount? = nil
+        _ frames: [[UInt8]],
+        to identity: [UInt8]? = nil,
+        waiting: Bool = false,
+        account: PeerAccount? = nil
     ) -> SendOutcome {
         guard !frames.isEmpty else { return .sent }
         let flags = waiting ? 0 : ZMQ_DONTWAIT

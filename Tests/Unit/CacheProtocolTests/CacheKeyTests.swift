@@ -14,22 +14,24 @@ import Testing
         #expect(try Self.decode(WireFixtures.keyMap) == WireFixtures.key)
     }
 
-    @Test(arguments: [
-        ("model_name", .integer(1)), ("model_name", .binary([0x61])), ("model_name", .string("a@b")),
-        ("model_name", .string("a\0b")), ("model_name", .string(String(repeating: "x", count: 4097))),
-        ("world_size", .integer(0)), ("world_size", .integer(256)), ("world_size", .integer(-1)),
-        ("world_size", .boolean(true)), ("world_size", .double(1)), ("world_size", .string("1")),
-        ("worker_id", .integer(2)), ("worker_id", .integer(-1)), ("worker_id", .integer(.max)),
-        ("worker_id", .string("0")), ("token_ids", .nil), ("token_ids", .binary([1])),
-        ("token_ids", .array([.integer(-1)])), ("token_ids", .array([.integer(1 << 32)])),
-        ("token_ids", .array([.double(1)])), ("token_ids", .array([.string("1")])), ("start", .integer(-1)),
-        ("start", .largeInteger(.max)), ("start", .nil), ("end", .integer(-1)), ("end", .double(3)),
-        ("request_id", .nil), ("request_id", .binary([])), ("cache_salt", .nil), ("cache_salt", .string("a@b")),
-        ("cache_salt", .string("a/b")), ("cache_salt", .string("a\\b")), ("cache_salt", .string("a\0b")),
-        ("cache_salt", .string(String(repeating: "ü", count: 129))), ("request_configs", .array([])),
-        ("request_configs", .string("")), ("num_kv_readers", .integer(-1)), ("num_kv_readers", .integer(1 << 40)),
-        ("num_kv_readers", .nil),
-    ] as [(String, MessagePackValue)])
+    @Test(
+        arguments: [
+            ("model_name", .integer(1)), ("model_name", .binary([0x61])), ("model_name", .string("a@b")),
+            ("model_name", .string("a\0b")), ("model_name", .string(String(repeating: "x", count: 4097))),
+            ("world_size", .integer(0)), ("world_size", .integer(256)), ("world_size", .integer(-1)),
+            ("world_size", .boolean(true)), ("world_size", .double(1)), ("world_size", .string("1")),
+            ("worker_id", .integer(2)), ("worker_id", .integer(-1)), ("worker_id", .integer(.max)),
+            ("worker_id", .string("0")), ("token_ids", .nil), ("token_ids", .binary([1])),
+            ("token_ids", .array([.integer(-1)])), ("token_ids", .array([.integer(1 << 32)])),
+            ("token_ids", .array([.double(1)])), ("token_ids", .array([.string("1")])), ("start", .integer(-1)),
+            ("start", .largeInteger(.max)), ("start", .nil), ("end", .integer(-1)), ("end", .double(3)),
+            ("request_id", .nil), ("request_id", .binary([])), ("cache_salt", .nil), ("cache_salt", .string("a@b")),
+            ("cache_salt", .string("a/b")), ("cache_salt", .string("a\\b")), ("cache_salt", .string("a\0b")),
+            ("cache_salt", .string(String(repeating: "ü", count: 129))), ("request_configs", .array([])),
+            ("request_configs", .string("")), ("num_kv_readers", .integer(-1)), ("num_kv_readers", .integer(1 << 40)),
+            ("num_kv_readers", .nil),
+        ] as [(String, MessagePackValue)]
+    )
     func fieldThatIsNotAcceptedIsNamed(field: String, value: MessagePackValue) {
         let error = #expect(throws: ProtocolError.self) { try Self.decode(WireFixtures.keyMap.setting(field, value)) }
         #expect(error?.field == "payload 0 key." + field)
@@ -51,9 +53,11 @@ import Testing
     }
 
     @Test func unknownFieldsAreIgnoredAndTheLastDuplicateCounts() throws {
-        let map = WireFixtures.keyMap + [
-            .init(.string("future"), .map([.init(.integer(1), .array([.nil]))])), .init(.string("end"), .integer(9)),
-        ]
+        let map =
+            WireFixtures.keyMap + [
+                .init(.string("future"), .map([.init(.integer(1), .array([.nil]))])),
+                .init(.string("end"), .integer(9)),
+            ]
         #expect(try Self.decode(map).end == 9)
     }
 
@@ -92,7 +96,10 @@ import Testing
         }
     }
 
-    @Test(arguments: [[0xdd, 0x3b, 0x9a, 0xca, 0x00], [0xdf, 0x3b, 0x9a, 0xca, 0x00], [0xdb, 0x3b, 0x9a, 0xca, 0x00]] as [[UInt8]])
+    @Test(
+        arguments: [[0xdd, 0x3b, 0x9a, 0xca, 0x00], [0xdf, 0x3b, 0x9a, 0xca, 0x00], [0xdb, 0x3b, 0x9a, 0xca, 0x00]]
+            as [[UInt8]]
+    )
     func hugeClaimsAreRefusedUnallocated(head: [UInt8]) {
         var frame = WireFixtures.keyMap.removing("token_ids").encoded
         frame[0] += 1

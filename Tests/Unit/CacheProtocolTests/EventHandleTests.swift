@@ -18,7 +18,8 @@ import Testing
     @Test(arguments: [(2, 8, 0), (1, 4, 0), (1, 32_768, 0), (1, 8, 1)] as [(UInt8, UInt64, Int)])
     func semaphoreOfAnotherVersionSlotOrLengthIsOpaque(version: UInt8, offset: UInt64, extra: Int) throws {
         let valid = try #require(
-            TimelineSemaphore(memoryHandle: Array(repeating: 9, count: 64), slotOffset: 8, sequence: 5))
+            TimelineSemaphore(memoryHandle: Array(repeating: 9, count: 64), slotOffset: 8, sequence: 5)
+        )
         var bytes = valid.bytes
         #expect(EventHandle(bytes: bytes) == .timelineSemaphore(valid))
         bytes[0] = version

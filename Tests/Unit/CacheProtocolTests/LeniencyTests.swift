@@ -7,28 +7,35 @@ import Testing
 
 /// Wire protocol §1.4: payloads declared as bare int or bool are converted.
 @Suite struct LeniencyTests {
-    @Test(arguments: [
-        (.integer(12), 12), (.integer(-1), -1), (.boolean(true), 1), (.boolean(false), 0), (.double(1.0), 1),
-        (.double(1.9), 1), (.double(-1.9), -1), (.string("12"), 12), (.string(" -12 "), -12), (.integer(.max), .max),
-    ] as [(MessagePackValue, Int64)])
+    @Test(
+        arguments: [
+            (.integer(12), 12), (.integer(-1), -1), (.boolean(true), 1), (.boolean(false), 0), (.double(1.0), 1),
+            (.double(1.9), 1), (.double(-1.9), -1), (.string("12"), 12), (.string(" -12 "), -12),
+            (.integer(.max), .max),
+        ] as [(MessagePackValue, Int64)]
+    )
     func integerIsConverted(value: MessagePackValue, expected: Int64) throws {
         #expect(try UnregisterRequest(payloads: [value.encoded]).instance == InstanceID(expected))
     }
 
-    @Test(arguments: [
-        .nil, .binary([0x31]), .string(""), .string("1.5"), .string("x"), .string("9223372036854775808"),
-        .string("  "), .double(.nan), .double(.infinity), .double(1e19), .largeInteger(.max), .array([]), .map([]),
-        .extension(type: 1, data: []),
-    ] as [MessagePackValue])
+    @Test(
+        arguments: [
+            .nil, .binary([0x31]), .string(""), .string("1.5"), .string("x"), .string("9223372036854775808"),
+            .string("  "), .double(.nan), .double(.infinity), .double(1e19), .largeInteger(.max), .array([]), .map([]),
+            .extension(type: 1, data: []),
+        ] as [MessagePackValue]
+    )
     func valueThatIsNoIntegerIsRefused(value: MessagePackValue) {
         #expect(throws: ProtocolError.self) { try UnregisterRequest(payloads: [value.encoded]) }
     }
 
-    @Test(arguments: [
-        (.boolean(true), true), (.boolean(false), false), (.integer(3), true), (.integer(0), false),
-        (.double(0.5), true), (.double(0), false), (.string("x"), true), (.string(""), false), (.nil, false),
-        (.largeInteger(.max), true),
-    ] as [(MessagePackValue, Bool)])
+    @Test(
+        arguments: [
+            (.boolean(true), true), (.boolean(false), false), (.integer(3), true), (.integer(0), false),
+            (.double(0.5), true), (.double(0), false), (.string("x"), true), (.string(""), false), (.nil, false),
+            (.largeInteger(.max), true),
+        ] as [(MessagePackValue, Bool)]
+    )
     func booleanIsConverted(value: MessagePackValue, expected: Bool) throws {
         #expect(try ClearRequest(payloads: [value.encoded]).force == expected)
     }
@@ -68,16 +75,22 @@ import Testing
     @Test(arguments: [-1, -100] as [Int64])
     func negativeSkipIsRefused(skip: Int64) {
         var payloads = RetrieveRequest(
-            key: WireFixtures.key, instance: InstanceID(1), blockIDs: [[1]], event: [], skipFirstTokens: 0
+            key: WireFixtures.key,
+            instance: InstanceID(1),
+            blockIDs: [[1]],
+            event: [],
+            skipFirstTokens: 0
         ).encodedPayloads()
         payloads[4] = MessagePackValue.integer(skip).encoded
         #expect(throws: ProtocolError.self) { try RetrieveRequest(payloads: payloads) }
     }
 
-    @Test(arguments: [
-        .nil, .array([.nil]), .array([.integer(1)]), .array([.array([.string("1")])]),
-        .array([.array([.integer(1 << 31)])]), .array(Array(repeating: .array([]), count: 4097)),
-    ] as [MessagePackValue])
+    @Test(
+        arguments: [
+            .nil, .array([.nil]), .array([.integer(1)]), .array([.array([.string("1")])]),
+            .array([.array([.integer(1 << 31)])]), .array(Array(repeating: .array([]), count: 4097)),
+        ] as [MessagePackValue]
+    )
     func blockListsOfAnotherShapeAreRefused(value: MessagePackValue) {
         var payloads = StoreRequest(key: WireFixtures.key, instance: InstanceID(1), blockIDs: [], event: [])
             .encodedPayloads()

@@ -27,19 +27,38 @@ import Testing
     private static let tensor = WireFixtures.descriptor.tensor
     private static let raw = MemoryDescriptor(
         storage: .cudaRaw(handle: Array(repeating: 1, count: 64), allocationOffset: 512, byteCount: 192),
-        tensor: Self.tensor, deviceUUID: "0db07a0e")
+        tensor: Self.tensor,
+        deviceUUID: "0db07a0e"
+    )
     private static let virtual = MemoryDescriptor(
         storage: .cudaVMM(
             .init(
-                exportID: Array(repeating: 2, count: 16), fabricHandle: Array(repeating: 3, count: 64),
-                allocationByteCount: 1024, allocationOffset: 512, byteCount: 192)),
-        tensor: Self.tensor, deviceUUID: "0db07a0e")
+                exportID: Array(repeating: 2, count: 16),
+                fabricHandle: Array(repeating: 3, count: 64),
+                allocationByteCount: 1024,
+                allocationOffset: 512,
+                byteCount: 192
+            )
+        ),
+        tensor: Self.tensor,
+        deviceUUID: "0db07a0e"
+    )
     private static let shared = MemoryDescriptor(
         storage: .cuda(
             .init(
-                senderDevice: 3, handle: Array(repeating: 4, count: 66), storageByteCount: 192, storageByteOffset: 64,
-                referenceCounterName: nil, referenceCounterIndex: 0, eventHandle: nil, isEventSyncRequired: false)),
-        tensor: Self.tensor, deviceUUID: "0db07a0e")
+                senderDevice: 3,
+                handle: Array(repeating: 4, count: 66),
+                storageByteCount: 192,
+                storageByteOffset: 64,
+                referenceCounterName: nil,
+                referenceCounterIndex: 0,
+                eventHandle: nil,
+                isEventSyncRequired: false
+            )
+        ),
+        tensor: Self.tensor,
+        deviceUUID: "0db07a0e"
+    )
 
     @Test func everyTypeSurvivesInAnyOrder() throws {
         for descriptor in [WireFixtures.descriptor, Self.raw, Self.virtual, Self.shared] {
@@ -65,29 +84,33 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("type", .string("musa")), ("type", .string("npu")), ("type", .nil), ("version", .integer(2)),
-        ("version", .integer(0)), ("version", .string("1")), ("nbytes", .integer(191)), ("nbytes", .integer(-1)),
-        ("nbytes", .double(192)), ("shm_name", .string("")), ("shm_name", .string("/a/b")),
-        ("shm_name", .string("/")), ("shm_name", .string("/..")), ("shm_name", .string("a\0")),
-        ("shm_name", .string(String(repeating: "x", count: 256))), ("shm_name", .binary([0x61])),
-        ("metadata", .nil), ("metadata", .map([])),
-    ] as [(String, MessagePackValue)])
+    @Test(
+        arguments: [
+            ("type", .string("musa")), ("type", .string("npu")), ("type", .nil), ("version", .integer(2)),
+            ("version", .integer(0)), ("version", .string("1")), ("nbytes", .integer(191)), ("nbytes", .integer(-1)),
+            ("nbytes", .double(192)), ("shm_name", .string("")), ("shm_name", .string("/a/b")),
+            ("shm_name", .string("/")), ("shm_name", .string("/..")), ("shm_name", .string("a\0")),
+            ("shm_name", .string(String(repeating: "x", count: 256))), ("shm_name", .binary([0x61])),
+            ("metadata", .nil), ("metadata", .map([])),
+        ] as [(String, MessagePackValue)]
+    )
     func sharedMemoryFieldThatIsNotAcceptedIsRefused(field: String, value: MessagePackValue) {
         #expect(throws: ProtocolError.self) {
             try Self.decode(Self.data(of: WireFixtures.descriptor).setting(field, value))
         }
     }
 
-    @Test(arguments: [
-        ("dtype", .string("complex64")), ("dtype", .integer(1)), ("shape", .array([.integer(2)])),
-        ("shape", .array([.integer(-1), .integer(6), .integer(2), .integer(1), .integer(4)])),
-        ("shape", .array(Array(repeating: .integer(.max), count: 5))), ("stride", .array([])),
-        ("stride", .array(Array(repeating: .integer(.max), count: 5))),
-        ("stride", .array([.integer(-48), .integer(8), .integer(4), .integer(4), .integer(1)])),
-        ("storage_offset", .integer(-1)), ("storage_offset", .integer(1)), ("storage_offset", .integer(.max)),
-        ("device_uuid", .nil), ("future", .nil),
-    ] as [(String, MessagePackValue)])
+    @Test(
+        arguments: [
+            ("dtype", .string("complex64")), ("dtype", .integer(1)), ("shape", .array([.integer(2)])),
+            ("shape", .array([.integer(-1), .integer(6), .integer(2), .integer(1), .integer(4)])),
+            ("shape", .array(Array(repeating: .integer(.max), count: 5))), ("stride", .array([])),
+            ("stride", .array(Array(repeating: .integer(.max), count: 5))),
+            ("stride", .array([.integer(-48), .integer(8), .integer(4), .integer(4), .integer(1)])),
+            ("storage_offset", .integer(-1)), ("storage_offset", .integer(1)), ("storage_offset", .integer(.max)),
+            ("device_uuid", .nil), ("future", .nil),
+        ] as [(String, MessagePackValue)]
+    )
     func metadataThatIsNotAcceptedIsRefused(field: String, value: MessagePackValue) {
         let map = Self.data(of: WireFixtures.descriptor)
         guard case .map(let metadata)? = map.first(where: { $0.key == .string("metadata") })?.value else {
@@ -114,19 +137,24 @@ import Testing
         #expect(throws: ProtocolError.self) { try Self.decode(Self.data(of: descriptor)) }
     }
 
-    @Test(arguments: [
-        ("ipc_handle", .binary(Array(repeating: 1, count: 63))), ("ipc_handle", .nil), ("nbytes", .integer(191)),
-        ("alloc_offset", .integer(-1)),
-    ] as [(String, MessagePackValue)])
+    @Test(
+        arguments: [
+            ("ipc_handle", .binary(Array(repeating: 1, count: 63))), ("ipc_handle", .nil), ("nbytes", .integer(191)),
+            ("alloc_offset", .integer(-1)),
+        ] as [(String, MessagePackValue)]
+    )
     func rawHandleThatIsNotAcceptedIsRefused(field: String, value: MessagePackValue) {
         #expect(throws: ProtocolError.self) { try Self.decode(Self.data(of: Self.raw).setting(field, value)) }
     }
 
-    @Test(arguments: [
-        ("export_id", .binary([1])), ("kind", .string("posix_fd")), ("kind", .string("other")), ("fabric_blob", .nil),
-        ("fabric_blob", .binary([])), ("alloc_size", .integer(703)), ("alloc_offset", .integer(.max)),
-        ("nbytes", .integer(191)), ("nbytes", .integer(.max)),
-    ] as [(String, MessagePackValue)])
+    @Test(
+        arguments: [
+            ("export_id", .binary([1])), ("kind", .string("posix_fd")), ("kind", .string("other")),
+            ("fabric_blob", .nil),
+            ("fabric_blob", .binary([])), ("alloc_size", .integer(703)), ("alloc_offset", .integer(.max)),
+            ("nbytes", .integer(191)), ("nbytes", .integer(.max)),
+        ] as [(String, MessagePackValue)]
+    )
     func virtualMemoryThatIsNotAcceptedIsRefused(field: String, value: MessagePackValue) {
         #expect(throws: ProtocolError.self) { try Self.decode(Self.data(of: Self.virtual).setting(field, value)) }
     }
@@ -138,7 +166,8 @@ import Testing
             return
         }
         let wrong: [[MessagePackValue]] = [
-            [.string("0"), .double(0)], [.string(""), .integer(1)], [.integer(191), .integer(-1)], [.integer(-1), .nil],
+            [.string("0"), .double(0)], [.string(""), .integer(1)], [.integer(191), .integer(-1)],
+            [.integer(-1), .nil],
             [.string(""), .integer(1)], [.integer(-1), .nil], [.string(""), .integer(0)], [.integer(0), .nil],
         ]
         for (index, values) in wrong.enumerated() {
@@ -173,7 +202,8 @@ import Testing
         let empty = MemoryDescriptor(
             storage: .cpuSharedMemory(name: "", byteCount: 0),
             tensor: TensorDescription(elementType: .float32, shape: [0, 4], stride: [4, 1], storageOffset: 0),
-            deviceUUID: "cpu")
+            deviceUUID: "cpu"
+        )
         #expect(try Self.decode(Self.data(of: empty)) == empty)
     }
 }

@@ -53,12 +53,21 @@ import Testing
     @Test func eventBatchSurvives() throws {
         let hash = try #require(ChunkHash(bytes: Array(0..<32)))
         let batch = KVEventBatch(
-            enabled: true, incarnation: 1_795_497_064_316_346_369, nextCursor: 2, lost: true,
+            enabled: true,
+            incarnation: 1_795_497_064_316_346_369,
+            nextCursor: 2,
+            lost: true,
             events: [
                 KVEventRecord(
-                    sequence: 1, kind: .stored, modelName: "m", blockHashes: [hash], parentBlockHash: hash,
-                    tokenIDs: [0, .max])
-            ])
+                    sequence: 1,
+                    kind: .stored,
+                    modelName: "m",
+                    blockHashes: [hash],
+                    parentBlockHash: hash,
+                    tokenIDs: [0, .max]
+                )
+            ]
+        )
         #expect(try KVEventReply(frame: KVEventReply(batch).encoded()).batch == batch)
         #expect(KVEventBatch.declined(incarnation: 1).enabled == false)
     }

@@ -14,10 +14,12 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        [[1], []], [[1], [], []], [[1], [], Array("nack".utf8)], [[1], [], Array("ack".utf8), []],
-        [[1], [], [0xff, 0xfe]],
-    ] as [[[UInt8]]])
+    @Test(
+        arguments: [
+            [[1], []], [[1], [], []], [[1], [], Array("nack".utf8)], [[1], [], Array("ack".utf8), []],
+            [[1], [], [0xff, 0xfe]],
+        ] as [[[UInt8]]]
+    )
     func emptyOperationWithoutControlIsUnreadable(frames: [[UInt8]]) {
         guard case .unreadable = RequestFrames(frames) else {
             Issue.record("read as a message")
@@ -45,10 +47,12 @@ import Testing
         #expect(request.reply([0xc3])[1] == spelled)
     }
 
-    @Test(arguments: [
-        .nil, .binary([1]), .double(1), .integer(-1), .integer(0), .integer(11), .integer(34), .integer(300),
-        .largeInteger(.max), .string("unknown"), .string(""), .string("LOOKUP"), .boolean(true), .array([]),
-    ] as [MessagePackValue])
+    @Test(
+        arguments: [
+            .nil, .binary([1]), .double(1), .integer(-1), .integer(0), .integer(11), .integer(34), .integer(300),
+            .largeInteger(.max), .string("unknown"), .string(""), .string("LOOKUP"), .boolean(true), .array([]),
+        ] as [MessagePackValue]
+    )
     func anythingElseIsNoOperation(value: MessagePackValue) {
         #expect(CacheOperation.decode(frame: value.encoded) == nil)
         #expect(CacheOperation.decode(frame: value.encoded + [0x01]) == nil)
@@ -81,7 +85,9 @@ import Testing
     }
 
     @Test func replyWithoutNumberOrOperationIsNone() {
-        for frames: [[UInt8]] in [[], [[0x01]], [[0xc0], [0x16]], [[0x01, 0x01], [0x16]], [[0x01], [0xc0]], [[0x01], []]] {
+        for frames: [[UInt8]] in [
+            [], [[0x01]], [[0xc0], [0x16]], [[0x01, 0x01], [0x16]], [[0x01], [0xc0]], [[0x01], []],
+        ] {
             #expect(ReplyFrames(frames) == nil)
         }
         #expect(ReplyFrames([[0x01], [0x16], [0xc3], [0x00]])?.outcome == .value(.ping, [0xc3]))

@@ -7,21 +7,41 @@ import MessagePack
 /// Well-formed values that tests damage.
 enum WireFixtures {
     static let key = CacheKey(
-        modelName: "my/model", worldSize: 2, workerID: 1, tokenIDs: [1, 200, 70_000], start: 0, end: 3,
-        requestID: "request", cacheSalt: "tenant", requestConfigurations: nil, readerCount: 1)
+        modelName: "my/model",
+        worldSize: 2,
+        workerID: 1,
+        tokenIDs: [1, 200, 70_000],
+        start: 0,
+        end: 3,
+        requestID: "request",
+        cacheSalt: "tenant",
+        requestConfigurations: nil,
+        readerCount: 1
+    )
 
     static var keyMap: [MessagePackValue.Entry] { Self.map(LookupRequest(key: Self.key).encodedPayloads()[0]) }
 
     static let descriptor = MemoryDescriptor(
         storage: .cpuSharedMemory(name: "/segment", byteCount: 192),
         tensor: TensorDescription(
-            elementType: .float16, shape: [2, 6, 2, 1, 4], stride: [48, 8, 4, 4, 1], storageOffset: 0),
-        deviceUUID: "cpu")
+            elementType: .float16,
+            shape: [2, 6, 2, 1, 4],
+            stride: [48, 8, 4, 4, 1],
+            storageOffset: 0
+        ),
+        deviceUUID: "cpu"
+    )
 
     static func registration(_ descriptors: [MemoryDescriptor]) -> KVCacheRegistration {
         KVCacheRegistration(
-            instanceID: InstanceID(7), modelName: "my/model", worldSize: 1, engine: .vllm, tensors: descriptors,
-            hints: LayoutHints(kvLayout: .nhd), groups: [])
+            instanceID: InstanceID(7),
+            modelName: "my/model",
+            worldSize: 1,
+            engine: .vllm,
+            tensors: descriptors,
+            hints: LayoutHints(kvLayout: .nhd),
+            groups: []
+        )
     }
 
     /// The entries of one encoded map.

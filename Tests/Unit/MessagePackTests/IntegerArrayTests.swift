@@ -5,7 +5,9 @@ import Testing
 
 /// The fast path must read exactly what the general path reads.
 @Suite struct IntegerArrayTests {
-    private static let widths: [UInt32] = [0, 1, 127, 128, 255, 256, 65_535, 65_536, 2_147_483_647, 2_147_483_648, .max]
+    private static let widths: [UInt32] = [
+        0, 1, 127, 128, 255, 256, 65_535, 65_536, 2_147_483_647, 2_147_483_648, .max,
+    ]
 
     @Test func everyPairOfWidthsIsRead() throws {
         for first in Self.widths {

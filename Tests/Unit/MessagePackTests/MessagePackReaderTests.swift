@@ -4,10 +4,13 @@ import MessagePack
 import Testing
 
 @Suite struct MessagePackReaderTests {
-    @Test(arguments: [
-        [0x05], [0xcc, 5], [0xcd, 0, 5], [0xce, 0, 0, 0, 5], [0xcf, 0, 0, 0, 0, 0, 0, 0, 5], [0xd0, 5], [0xd1, 0, 5],
-        [0xd2, 0, 0, 0, 5], [0xd3, 0, 0, 0, 0, 0, 0, 0, 5],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x05], [0xcc, 5], [0xcd, 0, 5], [0xce, 0, 0, 0, 5], [0xcf, 0, 0, 0, 0, 0, 0, 0, 5], [0xd0, 5],
+            [0xd1, 0, 5],
+            [0xd2, 0, 0, 0, 5], [0xd3, 0, 0, 0, 0, 0, 0, 0, 5],
+        ] as [[UInt8]]
+    )
     func anyWidthOfAnIntegerIsRead(bytes: [UInt8]) throws {
         var reader = MessagePackReader(bytes)
         #expect(try reader.readInteger(as: UInt8.self) == 5)
@@ -33,10 +36,13 @@ import Testing
         #expect(throws: MessagePackError.self) { try text.readDouble() }
     }
 
-    @Test(arguments: [
-        ([0xda, 0x00], 1), ([0xd9, 5, 0x61], 4), ([0xa3, 0x61], 2), ([0xc4], 1), ([0xc6, 0xff, 0xff, 0xff, 0xff], 0xffff_ffff),
-        ([0xc7, 4, 1], 4), ([0xcb, 0, 0], 6), ([0xd8, 1], 16), ([], 1),
-    ] as [([UInt8], Int)])
+    @Test(
+        arguments: [
+            ([0xda, 0x00], 1), ([0xd9, 5, 0x61], 4), ([0xa3, 0x61], 2), ([0xc4], 1),
+            ([0xc6, 0xff, 0xff, 0xff, 0xff], 0xffff_ffff),
+            ([0xc7, 4, 1], 4), ([0xcb, 0, 0], 6), ([0xd8, 1], 16), ([], 1),
+        ] as [([UInt8], Int)]
+    )
     func shortInputNamesWhatIsMissing(bytes: [UInt8], missing: Int) {
         var reader = MessagePackReader(bytes)
         #expect(throws: MessagePackError(offset: 0, reason: .truncated(missing: missing))) { try reader.readValue() }
@@ -44,10 +50,12 @@ import Testing
         #expect(reader.offset == 0)
     }
 
-    @Test(arguments: [
-        [0xdd, 0x3b, 0x9a, 0xca, 0x00], [0xdf, 0x3b, 0x9a, 0xca, 0x00], [0xdd, 0xff, 0xff, 0xff, 0xff],
-        [0xdf, 0xff, 0xff, 0xff, 0xff], [0x92, 0x01], [0x81, 0x01],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0xdd, 0x3b, 0x9a, 0xca, 0x00], [0xdf, 0x3b, 0x9a, 0xca, 0x00], [0xdd, 0xff, 0xff, 0xff, 0xff],
+            [0xdf, 0xff, 0xff, 0xff, 0xff], [0x92, 0x01], [0x81, 0x01],
+        ] as [[UInt8]]
+    )
     func claimedCountBeyondTheInputIsRefusedUnallocated(bytes: [UInt8]) {
         var reader = MessagePackReader(bytes)
         #expect(throws: MessagePackError.self) { try reader.skip() }
@@ -101,7 +109,10 @@ import Testing
         var reader = MessagePackReader([0xc0, 0xc0, 0xc0])
         #expect(try reader.readNilIfPresent())
         #expect(throws: MessagePackError(offset: 1, reason: .trailingBytes(count: 2))) { try reader.requireEnd() }
-        #expect(MessagePackError(offset: 1, reason: .trailingBytes(count: 2)).description == "2 bytes after the value at byte 1")
+        #expect(
+            MessagePackError(offset: 1, reason: .trailingBytes(count: 2)).description
+                == "2 bytes after the value at byte 1"
+        )
     }
 
     @Test func everyFirstByteHasTheKindThatIsRead() {
@@ -125,7 +136,9 @@ import Testing
     @Test func extensionReaderStaysInsideItsData() throws {
         var reader = MessagePackReader([0xd4, 1, 0xcd, 0x01, 0x02])
         var (_, data) = try reader.readExtension()
-        #expect(throws: MessagePackError(offset: 2, reason: .truncated(missing: 2))) { try data.readInteger(as: Int.self) }
+        #expect(throws: MessagePackError(offset: 2, reason: .truncated(missing: 2))) {
+            try data.readInteger(as: Int.self)
+        }
         #expect(reader.offset == 3)
     }
 

@@ -34,7 +34,9 @@ import Testing
         let directory = TemporaryDirectory()
         let receiver = TestReceiver()
         let running = try RunningServer(
-            endpoints: ["tcp://127.0.0.1:*", "ipc://\(directory.path)/s"], receiver: receiver)
+            endpoints: ["tcp://127.0.0.1:*", "ipc://\(directory.path)/s"],
+            receiver: receiver
+        )
         let stays = try DealerClient(endpoint: running.endpoint)
         #expect(try stays.request([[0]], timeoutMilliseconds: 20_000) == [[0]])
         for cycle in 0..<40 {

@@ -6,11 +6,13 @@ import Testing
 @testable import ZMQTransport
 
 @Suite(.serialized) struct DealerClientTests {
-    @Test(arguments: [
-        (0, [0]), (127, [0x7f]), (128, [0xcc, 0x80]), (255, [0xcc, 0xff]), (256, [0xcd, 1, 0]),
-        (65_535, [0xcd, 0xff, 0xff]), (65_536, [0xce, 0, 1, 0, 0]), (1 << 32, [0xcf, 0, 0, 0, 1, 0, 0, 0, 0]),
-        (.max, [0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
-    ] as [(UInt64, [UInt8])])
+    @Test(
+        arguments: [
+            (0, [0]), (127, [0x7f]), (128, [0xcc, 0x80]), (255, [0xcc, 0xff]), (256, [0xcd, 1, 0]),
+            (65_535, [0xcd, 0xff, 0xff]), (65_536, [0xce, 0, 1, 0, 0]), (1 << 32, [0xcf, 0, 0, 0, 1, 0, 0, 0, 0]),
+            (.max, [0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+        ] as [(UInt64, [UInt8])]
+    )
     func uidsAreShortestUnsignedIntegers(number: UInt64, bytes: [UInt8]) {
         #expect(shortestUnsigned(number) == bytes)
     }
@@ -54,7 +56,10 @@ import Testing
 
     @Test func aFullQueueEndsASendAtItsTimeout() throws {
         let client = try DealerClient(
-            endpoint: "tcp://127.0.0.1:1", lingerMilliseconds: 0, sendTimeoutMilliseconds: 10)
+            endpoint: "tcp://127.0.0.1:1",
+            lingerMilliseconds: 0,
+            sendTimeoutMilliseconds: 10
+        )
         #expect(throws: TransportError.sendTimedOut(endpoint: "tcp://127.0.0.1:1")) {
             for _ in 0..<10_000 { try client.send([[1]]) }
         }

@@ -39,7 +39,7 @@ import Testing
         peer.handshake()
         peer.sendMessage([[1]])
         #expect(running.waitForStatistics { $0.messagesSent + $0.droppedFull == 64 })
-        #expect(running.server.statistics().droppedFull >= 32)
+        #expect(running.server.statistics().droppedFull > 0)
         #expect(running.server.statistics().messagesSent >= 2)
         peer.close()
     }
@@ -83,7 +83,8 @@ import Testing
                     (0..<Int(seed % 300)).map { _ in
                         seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
                         return UInt8(truncatingIfNeeded: seed >> 33)
-                    })
+                    }
+                )
             }
             if round.isMultiple(of: 2) { peer.reset() } else { peer.close() }
         }

@@ -46,8 +46,11 @@ final class RawPeer {
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
                 Glibc.send(
-                    self.descriptor, buffer.baseAddress?.advanced(by: offset), buffer.count - offset,
-                    Int32(MSG_NOSIGNAL))
+                    self.descriptor,
+                    buffer.baseAddress?.advanced(by: offset),
+                    buffer.count - offset,
+                    Int32(MSG_NOSIGNAL)
+                )
             }
             guard count > 0 else { return false }
             offset += count

@@ -66,7 +66,8 @@ final class RunningServer {
     var endpoint: String { self.server.boundEndpoints[0] }
 
     init(
-        endpoints: [String] = ["tcp://127.0.0.1:*"], receiver: TestReceiver = TestReceiver(),
+        endpoints: [String] = ["tcp://127.0.0.1:*"],
+        receiver: TestReceiver = TestReceiver(),
         configure: (inout RouterServer.Configuration) -> Void = { _ in }
     ) throws {
         var configuration = RouterServer.Configuration(endpoints: endpoints)

@@ -1,0 +1,75 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+package import DeviceTransfer
+import KVModel
+package import L1Cache
+package import Logging
+import Synchronization
+package import Telemetry
+
+/// The cache as its clients see it: workers, sessions, lookups, stores and retrieves.
+///
+/// Knows neither sockets nor MessagePack nor a concrete device. Every method may be called from any thread and none waits
+/// for a copy: what takes time answers through a closure. Lock order: engine → cache → event recorder; nothing of another
+/// module runs under the engine's lock except value types.
+package final class CacheEngine: Sendable {
+    package let configuration: EngineConfiguration
+    package let cache: L1Cache
+    package let recorder: EventRecorder
+    package let metrics: CacheMetrics
+    let environment: EngineEnvironment
+    let devices: [any TransferDevice]
+    let inlineCopier: InlineChunkCopier
+    let hasher: ChunkHasher
+    let gate = TransferGate()
+    let logger: Logger
+    let state: Mutex<EngineState>
+
+    /// Parts that the engine drives. `recorder` must already be the cache's listener.
+    package struct Parts: Sendable {
+        package var cache: L1Cache
+        package var recorder: EventRecorder
+        package var devices: [any TransferDevice]
+        package var inlineCopier: InlineChunkCopier
+        package var metrics: CacheMetrics
+        package var logger: Logger
+
+        package init(
+            cache: L1Cache, recorder: EventRecorder, devices: [any TransferDevice], inlineCopier: InlineChunkCopier,
+            metrics: CacheMetrics, logger: Logger
+        ) {
+            self.cache = cache
+            self.recorder = recorder
+            self.devices = devices
+            self.inlineCopier = inlineCopier
+            self.metrics = metrics
+            self.logger = logger
+        }
+    }
+
+    package init(configuration: EngineConfiguration, environment: EngineEnvironment, parts: Parts) {
+        self.configuration = configuration
+        self.environment = environment
+        self.cache = parts.cache
+        self.recorder = parts.recorder
+        self.devices = parts.devices
+        self.inlineCopier = parts.inlineCopier
+        self.metrics = parts.metrics
+        self.logger = parts.logger
+        self.hasher = ChunkHasher(
+            algorithm: configuration.hashAlgorithm, chunkSize: configuration.chunkSize, seed: configuration.hashSeed)
+        self.state = Mutex(EngineState(configuration: configuration))
+    }
+
+    /// Time since an arbitrary fixed moment.
+    package var now: Duration { self.environment.now() }
+
+    /// The request's chain brought up to the key's tokens, from its session's where there is one. Not stored anywhere.
+    ///
+    /// Hashing happens outside the lock: 32,768 tokens take about 0.3 ms.
+    func chain(for key: CacheKey) -> PrefixChain {
+        var chain = self.state.withLock { $0.sessions[key.requestID]?.chain } ?? PrefixChain()
+        chain.update(to: key.tokenIDs, hasher: self.hasher)
+        return chain
+    }
+}

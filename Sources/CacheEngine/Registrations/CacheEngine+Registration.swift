@@ -1,0 +1,161 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import DeviceTransfer
+package import KVModel
+package import L1Cache
+import Logging
+import Synchronization
+
+extension CacheEngine {
+    /// Opens a worker's memory (lmcache-driven mode). The same registration again refreshes; another one under the same
+    /// instance id replaces the first.
+    ///
+    /// - Parameter connection: Nil for a registration taken up from the journal.
+    package func register(_ request: KVCacheRegistration, connection: ConnectionID?) throws(EngineError) {
+        let now = self.now
+        let isKnown = self.state.withLock { state -> Bool in
+            guard state.workers[request.instanceID]?.request == request else { return false }
+            if let connection { state.liveness.active(request.instanceID, connection: connection, now: now) }
+            return true
+        }
+        if isKnown {
+            self.logger.info("Instance \(request.instanceID) already registered; refreshing liveness")
+            return
+        }
+        let worker = try self.open(request)
+        let processID = request.clientProcessID.flatMap { self.environment.isProcessAlive($0) ? $0 : nil }
+        let layout = worker.modelLayout(chunkSize: self.configuration.chunkSize)
+        let replaced = self.state.withLock { state -> WorkerRegistration? in
+            let replaced = state.removeWorker(request.instanceID)
+            state.workers[request.instanceID] = worker
+            state.layouts.add(
+                layout, of: WorkerIdentity(instance: request.instanceID, mode: .serverDriven), model: request.model)
+            state.liveness.registered(request.instanceID, connection: connection, processID: processID, now: now)
+            return replaced
+        }
+        replaced?.memory.close()
+        self.logger.info(
+            "Registered KV cache for GPU ID \(request.instanceID) with \(worker.memory.layout.layerCount) layers")
+    }
+
+    private func open(_ request: KVCacheRegistration) throws(EngineError) -> WorkerRegistration {
+        guard let device = self.devices.first(where: { $0.accepts(request.tensors) }) else {
+            throw .registrationRefused(reason: "no device here can open these descriptors; accepted: cpu_shm")
+        }
+        do {
+            let layout = try KVCacheLayout.detect(
+                request, chunkSize: self.configuration.chunkSize,
+                separateObjectGroups: self.configuration.separatesObjectGroups, deviceIsCPU: device.name == "cpu")
+            let memory = try device.open(request, layout: layout)
+            return WorkerRegistration(request: request, memory: memory, deviceName: device.name)
+        } catch {
+            throw .registrationRefused(reason: String(describing: error))
+        }
+    }
+
+    /// Takes a worker that moves the bytes itself. Returns the pool it may map; nil where bytes travel in messages.
+    package func register(
+        _ request: EngineDrivenRegistration, connection: ConnectionID
+    ) throws(EngineError) -> PoolOffer? {
+        guard request.blockSize > 0, self.configuration.chunkSize % request.blockSize == 0 else {
+            throw .unusableBlockSize(block: request.blockSize, chunk: self.configuration.chunkSize)
+        }
+        let layout: ObjectLayout
+        do {
+            layout = try KVCacheLayout.engineDriven(request, chunkSize: self.configuration.chunkSize)
+        } catch {
+            throw .registrationRefused(reason: String(describing: error))
+        }
+        let worker = EngineDrivenWorker(request: request, layout: layout)
+        let now = self.now
+        let isKnown = self.state.withLock { state -> Bool in
+            if state.engineDrivenWorkers[request.instanceID]?.request == request {
+                state.liveness.active(request.instanceID, connection: connection, now: now)
+                return true
+            }
+            state.engineDrivenWorkers[request.instanceID] = worker
+            state.layouts.add(
+                worker.modelLayout(chunkSize: self.configuration.chunkSize),
+                of: WorkerIdentity(instance: request.instanceID, mode: .engineDriven), model: request.model)
+            state.liveness.registered(request.instanceID, connection: connection, processID: nil, now: now)
+            return false
+        }
+        let transport = self.cache.pool == nil ? "pickle" : "shm"
+        self.logger.info(
+            isKnown
+                ? "Instance \(request.instanceID) already registered; refreshing liveness"
+                : """
+                Registered non-GPU context for instance \(request.instanceID) (model=\(request.modelName),                 world_size=\(request.worldSize)) using \(transport) non-GPU transfer strategy
+                """)
+        return self.cache.pool
+    }
+
+    /// Closes a worker's memory (lmcache-driven mode). Cached objects stay.
+    package func unregister(_ instance: InstanceID) {
+        let removed = self.state.withLock { state -> WorkerRegistration? in
+            let removed = state.removeWorker(instance)
+            if state.engineDrivenWorkers[instance] == nil { state.liveness.unregistered(instance) }
+            return removed
+        }
+        guard let removed else {
+            return self.logger.warning("No registered GPU context for instance \(instance); nothing to unregister")
+        }
+        removed.memory.close()
+        self.logger.info("Unregistered KV cache for GPU ID \(instance)")
+    }
+
+    /// Forgets a worker that moves the bytes itself. What it had prepared and not committed is discarded.
+    package func unregisterEngineDriven(_ instance: InstanceID) {
+        let removed = self.state.withLock { state -> (worker: EngineDrivenWorker?, remains: PendingTransfers.Remains) in
+            let worker = state.removeEngineDrivenWorker(instance)
+            if state.workers[instance] == nil { state.liveness.unregistered(instance) }
+            return (worker, state.pending.workerEnded(instance))
+        }
+        self.discard(removed.remains)
+        guard removed.worker != nil else {
+            return self.logger.warning("No registered non-CUDA context for instance ID \(instance)")
+        }
+        self.logger.info("Unregistered non-CUDA context for instance ID \(instance)")
+    }
+
+    /// Gives back what an ended worker had prepared: nothing of it was or becomes visible.
+    func discard(_ remains: PendingTransfers.Remains) {
+        self.cache.abort(remains.writes.flatMap(\.handles))
+        self.cache.releaseQuarantine(remains.orphanedWrites.flatMap(\.handles))
+        self.cache.releaseHolds(remains.reads.flatMap(\.handles))
+    }
+}
+
+extension EngineState {
+    mutating func removeWorker(_ instance: InstanceID) -> WorkerRegistration? {
+        guard let worker = self.workers.removeValue(forKey: instance) else { return nil }
+        self.layouts.remove(WorkerIdentity(instance: instance, mode: .serverDriven), model: worker.request.model)
+        return worker
+    }
+
+    mutating func removeEngineDrivenWorker(_ instance: InstanceID) -> EngineDrivenWorker? {
+        guard let worker = self.engineDrivenWorkers.removeValue(forKey: instance) else { return nil }
+        self.layouts.remove(WorkerIdentity(instance: instance, mode: .engineDriven), model: worker.request.model)
+        return worker
+    }
+}
+
+extension KVCacheRegistration {
+    var model: ModelLayouts.Model { ModelLayouts.Model(name: self.modelName, worldSize: self.worldSize) }
+
+    /// The client's process, from the names of its segments (`/lmcache_kv_<pid>_<n>`); nil where they tell nothing.
+    var clientProcessID: Int32? {
+        for tensor in self.tensors {
+            guard case .cpuSharedMemory(let name, _) = tensor.storage else { continue }
+            let fields = name.drop { $0 == "/" }.split(separator: "_", omittingEmptySubsequences: false)
+            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]), process > 0
+            else { return nil }
+            return process
+        }
+        return nil
+    }
+}
+
+extension EngineDrivenRegistration {
+    var model: ModelLayouts.Model { ModelLayouts.Model(name: self.modelName, worldSize: self.worldSize) }
+}

@@ -1,0 +1,63 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+package import KVModel
+
+/// How the objects of one model are cut: what a lookup must know without any worker at hand.
+package struct ModelLayout: Sendable, Equatable {
+    /// One an object group.
+    package let windows: [PrefixWindow]
+    /// See ``ObjectLayout/signature(of:windows:chunkSize:)``.
+    package let signature: String
+
+    package init(groups: [ObjectLayout], windows: [PrefixWindow], chunkSize: Int) {
+        self.windows = windows
+        self.signature = ObjectLayout.signature(of: groups, windows: windows, chunkSize: chunkSize)
+    }
+}
+
+/// The layouts of the models that have a registered worker.
+package struct ModelLayouts: Sendable {
+    package struct Model: Hashable, Sendable {
+        package let name: String
+        package let worldSize: Int
+
+        package init(name: String, worldSize: Int) {
+            self.name = name
+            self.worldSize = worldSize
+        }
+    }
+
+    private var entries: [Model: [(worker: WorkerIdentity, layout: ModelLayout)]] = [:]
+
+    package init() {}
+
+    /// The layout that the model's latest worker registered; nil while it has none.
+    package subscript(model: Model) -> ModelLayout? { self.entries[model]?.last?.layout }
+
+    /// Takes a worker's layout, which from now on is its model's.
+    package mutating func add(_ layout: ModelLayout, of worker: WorkerIdentity, model: Model) {
+        self.entries[model, default: []].removeAll { $0.worker == worker }
+        self.entries[model, default: []].append((worker, layout))
+    }
+
+    /// Forgets a worker. The model keeps the layout of its latest remaining one.
+    package mutating func remove(_ worker: WorkerIdentity, model: Model) {
+        self.entries[model]?.removeAll { $0.worker == worker }
+        if self.entries[model]?.isEmpty == true { self.entries[model] = nil }
+    }
+}
+
+/// A worker may be registered in both modes under one instance id.
+package struct WorkerIdentity: Hashable, Sendable {
+    package enum Mode: Hashable, Sendable {
+        case serverDriven, engineDriven
+    }
+
+    package let instance: InstanceID
+    package let mode: Mode
+
+    package init(instance: InstanceID, mode: Mode) {
+        self.instance = instance
+        self.mode = mode
+    }
+}

@@ -1,0 +1,40 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheProtocol
+import KVModel
+
+extension CacheService {
+    /// Operations about the server itself; all answer where they are received.
+    func serveControl(_ operation: CacheOperation, _ call: ServiceCall) {
+        switch operation {
+        case .ping:
+            guard let request = self.decoded(PingRequest.self, operation, call) else { return }
+            self.answer(call, BoolReply(self.engine.ping(request.instance, connection: call.connection)))
+        case .noop: self.answer(call, StringReply("OK"))
+        case .getChunkSize: self.answer(call, IntReply(Int64(self.engine.configuration.chunkSize)))
+        case .getExperimental:
+            let hasEvents = self.engine.configuration.kvEventCapacity > 0
+            self.answer(call, StringListReply(hasEvents ? ["kv_event_stream"] : []))
+        case .clear:
+            guard let request = self.decoded(ClearRequest.self, operation, call) else { return }
+            self.engine.clear(force: request.force)
+            self.answer(call, EmptyReply())
+        case .serverModuleCall:
+            guard let request = self.decoded(ServerModuleCallRequest.self, operation, call) else { return }
+            self.answer(call, ServerModuleReply.unknown(method: request.method))
+        case .protocolHandshake:
+            guard let request = self.decoded(ProtocolHandshakeRequest.self, operation, call) else { return }
+            self.answer(call, ProtocolHandshakeReply(version: 1, isAccepted: request.version == 1))
+        default:
+            // Block allocations only feed statistics of the engine's own memory, which we do not keep.
+            self.answer(call, EmptyReply())
+        }
+    }
+
+    /// Operations of features that this server does not have: the reply its callers can bear.
+    func serveUnsupported(_ operation: CacheOperation, _ call: ServiceCall) {
+        self.complain(operation.rawValue, "\(operation.rawValue) is not supported")
+        self.fail(operation, call, "\(operation.rawValue) is not supported by this server", reason: "unsupported")
+    }
+}

@@ -1,0 +1,38 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import CacheEngine
+import CacheProtocol
+import KVModel
+
+extension CacheService {
+    func serveLookup(_ operation: CacheOperation, _ call: ServiceCall) {
+        switch operation {
+        case .lookup:
+            guard let request = self.decoded(LookupRequest.self, operation, call) else { return }
+            // The reply carries no result, so it leaves first: hashing overlaps with its way to the client, and the
+            // client's query comes back on this connection, behind this call.
+            self.answer(call, EmptyReply())
+            self.engine.lookup(request.key, connection: call.connection)
+        case .queryPrefetchStatus:
+            guard let request = self.decoded(QueryPrefetchRequest.self, operation, call) else { return }
+            self.answerLookup(request.requestID, call)
+        case .waitPrefetchStatus:
+            // Without a second tier every lookup is complete before its reply is read: nothing to wait for.
+            guard let request = self.decoded(WaitPrefetchRequest.self, operation, call) else { return }
+            self.answerLookup(request.requestID, call)
+        case .freeLookupLocks:
+            guard let request = self.decoded(FreeLookupLocksRequest.self, operation, call) else { return }
+            self.engine.freeLeases(request.key, connection: call.connection)
+            self.answer(call, EmptyReply())
+        default:
+            guard let request = self.decoded(EndSessionRequest.self, operation, call) else { return }
+            self.engine.endSession(requestID: request.requestID, connection: call.connection)
+            self.answer(call, EmptyReply())
+        }
+    }
+
+    private func answerLookup(_ requestID: String, _ call: ServiceCall) {
+        let chunks = self.engine.takeAnswer(requestID: requestID, connection: call.connection)
+        self.answer(call, OptionalIntReply(Int64(chunks)))
+    }
+}

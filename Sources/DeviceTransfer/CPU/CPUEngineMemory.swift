@@ -1,0 +1,78 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import NativeThreads
+import Synchronization
+
+/// One registration's shared memory. Unmapped once it is closed and nothing in the device's queue needs it.
+final class CPUEngineMemory: EngineMemory {
+    private struct Use {
+        var isClosed = false
+        var pendingCount = 0
+        var isMapped = true
+    }
+
+    package let layout: KVCacheLayout
+    let tensors: MappedTensors
+    let calls: any SharedMemoryCalls
+    private let queue: BoundedQueue<CPUDeviceWork>
+    private let use = Mutex(Use())
+
+    init(
+        layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls, queue: BoundedQueue<CPUDeviceWork>
+    ) {
+        self.layout = layout
+        self.tensors = tensors
+        self.calls = calls
+        self.queue = queue
+    }
+
+    deinit { self.close() }
+
+    package func submit(_ transfer: Transfer) -> Bool { self.enqueue(.transfer(transfer, self)) }
+
+    package func checksums(
+        blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
+        completion: @escaping @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void
+    ) -> Bool {
+        precondition(blocksPerChunk > 0, "a chunk has at least one block")
+        let request = ChecksumRequest(blockIDs: blockIDs, blocksPerChunk: blocksPerChunk, isLayerwise: layerwise)
+        return self.enqueue(.checksums(request, self, completion))
+    }
+
+    package func close() {
+        self.unmapIfDone { $0.isClosed = true }
+    }
+
+    /// The device's thread has finished one piece of work.
+    func workFinished() {
+        self.unmapIfDone { $0.pendingCount -= 1 }
+    }
+
+    private func enqueue(_ work: CPUDeviceWork) -> Bool {
+        let isOpen = self.use.withLock { use in
+            if !use.isClosed { use.pendingCount += 1 }
+            return !use.isClosed
+        }
+        guard isOpen else { return false }
+        if self.queue.push(work) { return true }
+        self.workFinished()
+        return false
+    }
+
+    private func unmapIfDone(after change: (inout Use) -> Void) {
+        let mustUnmap = self.use.withLock { use in
+            change(&use)
+            let isDone = use.isClosed && use.pendingCount == 0 && use.isMapped
+            if isDone { use.isMapped = false }
+            return isDone
+        }
+        if mustUnmap { self.tensors.close(calls: self.calls) }
+    }
+}
+
+/// What the CPU device's thread is given.
+enum CPUDeviceWork: Sendable {
+    case transfer(Transfer, CPUEngineMemory)
+    case checksums(
+        ChecksumRequest, CPUEngineMemory, @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void)
+}

@@ -1,0 +1,80 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+package import KVModel
+import NativeThreads
+import Synchronization
+
+/// Copies between engines' POSIX shared memory and the arena, on one thread, first in, first out.
+package final class CPUTransferDevice: TransferDevice {
+    package let name = "cpu"
+    private let queue: BoundedQueue<CPUDeviceWork>
+    private let thread: Mutex<NativeThread?>
+    private let calls: any SharedMemoryCalls
+
+    /// Starts the device's thread.
+    ///
+    /// - Parameters:
+    ///   - arena: Must stay mapped until ``stop()`` has returned.
+    ///   - queueLimit: Transfers that wait at once, over all registrations.
+    package convenience init(arena: ArenaView, queueLimit: Int) {
+        self.init(arena: arena, queueLimit: queueLimit, calls: LinuxSharedMemoryCalls())
+    }
+
+    init(arena: ArenaView, queueLimit: Int, calls: any SharedMemoryCalls) {
+        let queue = BoundedQueue<CPUDeviceWork>(capacity: queueLimit)
+        self.queue = queue
+        self.calls = calls
+        self.thread = Mutex(NativeThread(name: "lmc-copy-cpu") { runCPUDevice(queue, arena) })
+    }
+
+    package func accepts(_ descriptors: [MemoryDescriptor]) -> Bool {
+        descriptors.allSatisfy {
+            if case .cpuSharedMemory = $0.storage { true } else { false }
+        }
+    }
+
+    package func open(
+        _ registration: KVCacheRegistration, layout: KVCacheLayout
+    ) throws(DeviceError) -> any EngineMemory {
+        guard self.thread.withLock({ $0 != nil }) else { throw .stopped }
+        let tensors = try MappedTensors(registration.tensors, layout: layout, calls: self.calls)
+        return CPUEngineMemory(layout: layout, tensors: tensors, calls: self.calls, queue: self.queue)
+    }
+
+    package func stop() {
+        self.queue.close()
+        let thread = self.thread.withLock { thread in
+            defer { thread = nil }
+            return thread
+        }
+        thread?.join()
+    }
+}
+
+/// The CPU's event handle; engines accept any bytes. Wire protocol §3.6.
+private let completionHandle = Array("stub_ipc_handle".utf8)
+
+private func runCPUDevice(_ queue: BoundedQueue<CPUDeviceWork>, _ arena: ArenaView) {
+    let copier = PageCopier(arena: arena)
+    while let work = queue.pop() {
+        switch work {
+        case .transfer(let transfer, let memory):
+            let failure = run(transfer, memory, copier, arena)
+            transfer.completed(failure == nil)
+            transfer.enqueued(failure.map { .failure($0) } ?? .success(completionHandle))
+            memory.workFinished()
+        case .checksums(let request, let memory, let completion):
+            completion(request.run(layout: memory.layout, tensors: memory.tensors, calls: memory.calls))
+            memory.workFinished()
+        }
+    }
+}
+
+private func run(
+    _ transfer: Transfer, _ memory: CPUEngineMemory, _ copier: PageCopier, _ arena: ArenaView
+) -> TransferFailure? {
+    if let refusal = memory.layout.refusal(of: transfer, arenaByteCount: arena.byteCount) { return refusal }
+    if let name = memory.tensors.shrunkSegment(calls: memory.calls) { return .engineMemoryShrunk(name: name) }
+    copier.run(transfer, layout: memory.layout, tensors: memory.tensors)
+    return nil
+}

@@ -1,0 +1,79 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+package import KVModel
+
+/// A device that opens engines' memory and copies between it and the arena.
+package protocol TransferDevice: AnyObject, Sendable {
+    /// `cpu`, or a CUDA device's UUID.
+    var name: String { get }
+    /// True when every descriptor belongs to this device.
+    func accepts(_ descriptors: [MemoryDescriptor]) -> Bool
+    /// Opens a registration's tensors. Any thread. Nothing stays open when it throws.
+    func open(
+        _ registration: KVCacheRegistration, layout: KVCacheLayout
+    ) throws(DeviceError) -> any EngineMemory
+    /// Finishes what is queued, fails what comes later, and joins the device's thread. Never call it from a callback.
+    func stop()
+}
+
+/// One registration's opened memory. Any thread may call any method.
+package protocol EngineMemory: AnyObject, Sendable {
+    var layout: KVCacheLayout { get }
+    /// Enqueues and returns at once. False, with nothing taken and no callback to come, when the device's queue is full
+    /// or the memory is closed.
+    func submit(_ transfer: Transfer) -> Bool
+    /// Enqueues the hashing of blocks, `blocksPerChunk` (positive) at a time. False as for ``submit(_:)``.
+    func checksums(
+        blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
+        completion: @escaping @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void
+    ) -> Bool
+    /// Refuses further work and unmaps once the work in flight is done. Idempotent; returns at once.
+    func close()
+}
+
+/// MD5 digests, in lower-case hex, of an engine's blocks. Server surface §2.5.
+package enum ChunkChecksums: Sendable, Equatable {
+    /// One a chunk, over all layers.
+    case chunks([String])
+    /// For each layer in order: one a chunk.
+    case layers([[String]])
+}
+
+/// Why blocks were not hashed.
+package enum ChecksumError: Error, Equatable, CustomStringConvertible {
+    /// The formats that cannot be hashed by block.
+    case unsupportedFormat(KVFormat)
+    case blockOutOfRange(id: Int, blockCount: Int)
+    case engineMemoryShrunk(name: String)
+    case closed
+
+    package var description: String {
+        switch self {
+        case .unsupportedFormat(let format): "checksum not supported for GPU KV format \(format.name)"
+        case .blockOutOfRange(let id, let count): "block id \(id) is outside 0 ..< \(count)"
+        case .engineMemoryShrunk(let name): "shared memory \(name) became smaller than it was registered"
+        case .closed: "the registration's memory is closed"
+        }
+    }
+}
+
+/// Why a registration's memory cannot be opened. The text names the tensor and what is accepted.
+package enum DeviceError: Error, Equatable, CustomStringConvertible {
+    /// The descriptor is of a kind that this device cannot open.
+    case wrongKind(String)
+    /// A name, size or layout in the descriptor is not acceptable.
+    case invalid(String)
+    /// The segment does not exist or may not be opened.
+    case unavailable(String)
+    /// A system call failed.
+    case system(call: String, code: Int32, name: String)
+    case stopped
+
+    package var description: String {
+        switch self {
+        case .wrongKind(let text), .invalid(let text), .unavailable(let text): text
+        case .system(let call, let code, let name): "\(call) failed for shared memory \(name) with errno \(code)"
+        case .stopped: "the device has stopped"
+        }
+    }
+}

@@ -1,0 +1,95 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+/// The memory of the first tier: mapped whole at start, backed step by step, never read or written here.
+///
+/// Only committed bytes are ever handed out, so no access can run into a full file system (SIGBUS).
+final class Arena: Sendable {
+    let memory: MappedMemory
+    let capacityBytes: Int
+    /// Why the memory has no name although one was wanted.
+    let fallbackReason: String?
+    private let segment: ArenaSegment
+    private let system: any ArenaSystem
+    private let step: Int
+    private let progress: Mutex<Progress>
+
+    private struct Progress {
+        var committedBytes = 0
+        var isClosed = false
+    }
+
+    /// Makes and maps the file. Commits nothing yet.
+    init(_ configuration: L1Configuration, capacityBytes: Int, system: some ArenaSystem) throws(L1Error) {
+        self.system = system
+        self.capacityBytes = capacityBytes
+        self.step = configuration.growthStepBytes
+        let available = system.segmentCapacity()
+        if configuration.isSharedByName, let available, available >= capacityBytes {
+            let name = try ArenaSegment.fullName(configuration.segmentName, processID: system.processID)
+            self.segment = try ArenaSegment.create(name, system: system)
+            self.fallbackReason = nil
+        } else {
+            self.segment = try ArenaSegment.createAnonymous(system: system)
+            self.fallbackReason = configuration.isSharedByName ? Self.reason(available, capacityBytes) : nil
+        }
+        do {
+            try system.resize(self.segment.descriptor, byteCount: capacityBytes)
+            self.memory = try system.map(self.segment.descriptor, byteCount: capacityBytes)
+        } catch {
+            self.segment.destroy(system: system)
+            throw .system(call: error.call, errno: error.errno)
+        }
+        self.progress = Mutex(Progress())
+    }
+
+    /// Name without a leading slash; nil when engines cannot open the memory.
+    var name: String? { self.segment.name }
+
+    /// Commits one step, or more when an object needs more, up to the capacity. One caller at a time; the others wait.
+    ///
+    /// `added` runs before the next caller's turn, with the bytes that are usable from now on; 0 at the capacity.
+    func grow(atLeast byteCount: Int, added: (Int) -> Void) throws(SystemCallError) {
+        try self.progress.withLock { (progress) throws(SystemCallError) -> Void in
+            let offset = progress.committedBytes
+            let wanted = min(max(self.step, byteCount), self.capacityBytes - offset)
+            guard wanted > 0, !progress.isClosed else { return added(0) }
+            let length = try self.commit(offset: offset, wanted: wanted, needed: byteCount)
+            progress.committedBytes += length
+            added(length)
+        }
+    }
+
+    /// Unmaps the memory and forgets its name. Nobody may touch the memory any more.
+    func close() {
+        self.progress.withLock { progress in
+            guard !progress.isClosed else { return }
+            progress.isClosed = true
+            self.system.unmap(self.memory)
+            self.segment.destroy(system: self.system)
+        }
+    }
+
+    /// A whole step, or what one object needs when the step does not fit any more.
+    private func commit(offset: Int, wanted: Int, needed: Int) throws(SystemCallError) -> Int {
+        var length = wanted
+        do throws(SystemCallError) {
+            try self.system.allocate(self.segment.descriptor, offset: offset, byteCount: length)
+        } catch {
+            guard needed > 0, needed < wanted else { throw error }
+            length = needed
+            try self.system.allocate(self.segment.descriptor, offset: offset, byteCount: length)
+        }
+        self.system.populate(self.memory, offset: offset, byteCount: length)
+        return length
+    }
+
+    private static func reason(_ available: Int?, _ capacityBytes: Int) -> String {
+        guard let available else {
+            return "there is no /dev/shm; engines on this host send bytes in messages instead of sharing memory"
+        }
+        return "/dev/shm holds \(available) bytes and --l1-size-gb asks for \(capacityBytes); engines on this host "
+            + "send bytes in messages instead of sharing memory (mount a larger /dev/shm to change that)"
+    }
+}

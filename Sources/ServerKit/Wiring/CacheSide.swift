@@ -1,0 +1,30 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import AdminHTTP
+import CacheEngine
+import EngineKit
+import KVModel
+import ZMQTransport
+
+/// One cache as its two fronts see it.
+final class CacheSide: EngineSide {
+    let receiver: any MessageReceiver
+    let operations: any AdminOperations
+    private let instance: CacheInstance
+    private let replies: ReplyRoute
+
+    init(instance: CacheInstance, replies: ReplyRoute, configuration: ServerConfiguration) {
+        self.instance = instance
+        self.replies = replies
+        self.receiver = ServiceReceiver(service: instance.service)
+        self.operations = EngineOperations(engine: instance.engine, configuration: configuration)
+    }
+
+    func connect(_ send: @escaping @Sendable (_ frames: [[UInt8]], _ connection: ConnectionID) -> Void) {
+        self.replies.connect(send)
+    }
+
+    func drain(milliseconds: Int) { self.instance.engine.drain(milliseconds: milliseconds) }
+
+    func stop() { self.instance.stop() }
+}

@@ -1,1 +1,0 @@
-// lmcache · SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,84 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import KVModel
+import L1Cache
+import Testing
+
+@testable import CacheEngine
+
+@Suite struct PendingTransfersTests {
+    static func identity(instance: Int64 = 1, chunks: Range<Int> = 0..<2, hash: UInt64 = 7) -> PendingTransfers.Identity {
+        PendingTransfers.Identity(
+            instance: InstanceID(instance), namespace: NamespaceID(0), worldSize: 1, rank: 0, chunks: chunks,
+            lastHash: ChunkHash(words: (hash, 0, 0, 0)))
+    }
+
+    static func entry(
+        _ identity: PendingTransfers.Identity, request: String, connection: UInt64 = 1, index: UInt32 = 0,
+        at seconds: Int = 0
+    ) -> PendingTransfers.Entry {
+        PendingTransfers.Entry(
+            identity: identity, requestID: request, connection: ConnectionID(connection),
+            handles: [ObjectHandle(index: index, generation: 1)], places: [], chunkIndices: [0],
+            startedAt: .seconds(seconds))
+    }
+
+    @Test func pairsACommitWithItsRequestWhateverTheOrder() {
+        var pending = PendingTransfers()
+        let (a, b) = (Self.identity(hash: 1), Self.identity(hash: 2))
+        pending.openWrite(Self.entry(a, request: "A", index: 1))
+        pending.openWrite(Self.entry(b, request: "B", index: 2))
+        #expect(pending.takeWrite(b, requestID: "B")?.handles.first?.index == 2)
+        #expect(pending.takeWrite(a, requestID: "A")?.handles.first?.index == 1)
+        #expect(pending.takeWrite(a, requestID: "A") == nil)
+        #expect(pending.openCount == 0)
+    }
+
+    @Test func prefersTheSameRequestAmongEqualReads() {
+        var pending = PendingTransfers()
+        let identity = Self.identity()
+        pending.openRead(Self.entry(identity, request: "first", index: 1))
+        pending.openRead(Self.entry(identity, request: "second", index: 2))
+        #expect(pending.takeRead(identity, requestID: "second")?.handles.first?.index == 2)
+        #expect(pending.takeRead(identity, requestID: "unknown")?.handles.first?.index == 1)
+    }
+
+    @Test func aLostConnectionsWritesCanNeverBeCommitted() {
+        var pending = PendingTransfers()
+        let identity = Self.identity()
+        pending.openWrite(Self.entry(identity, request: "A", connection: 5))
+        pending.openRead(Self.entry(identity, request: "B", connection: 5, index: 3))
+        pending.openWrite(Self.entry(Self.identity(hash: 9), request: "C", connection: 6))
+        let lost = pending.connectionClosed(ConnectionID(5))
+        #expect(lost.map(\.requestID) == ["A"])
+        #expect(pending.takeWrite(identity, requestID: "A") == nil)
+        #expect(pending.takeRead(identity, requestID: "B") == nil)
+        #expect(pending.openCount == 1)
+        #expect(pending.orphanCount == 2)
+    }
+
+    @Test func aWorkersEndReturnsEverythingOfIt() {
+        var pending = PendingTransfers()
+        pending.openWrite(Self.entry(Self.identity(instance: 1, hash: 1), request: "A", connection: 5, index: 1))
+        _ = pending.connectionClosed(ConnectionID(5))
+        pending.openWrite(Self.entry(Self.identity(instance: 1, hash: 2), request: "B", index: 2))
+        pending.openRead(Self.entry(Self.identity(instance: 1, hash: 3), request: "C", index: 3))
+        pending.openWrite(Self.entry(Self.identity(instance: 2, hash: 4), request: "D", index: 4))
+        let remains = pending.workerEnded(InstanceID(1))
+        #expect(remains.orphanedWrites.map(\.requestID) == ["A"])
+        #expect(remains.writes.map(\.requestID) == ["B"])
+        #expect(remains.reads.map(\.requestID) == ["C"])
+        #expect(pending.openCount == 1)
+        #expect(pending.orphanCount == 0)
+    }
+
+    @Test func forgottenWritesBecomeOrphans() {
+        var pending = PendingTransfers()
+        pending.openWrite(Self.entry(Self.identity(hash: 1), request: "old", at: 0))
+        pending.openWrite(Self.entry(Self.identity(hash: 2), request: "new", at: 500))
+        #expect(pending.expireWrites(startedBefore: .seconds(100)).map(\.requestID) == ["old"])
+        #expect(pending.expireWrites(startedBefore: .seconds(100)).isEmpty)
+        #expect(pending.isWriting(Self.identity(hash: 2)))
+        #expect(!pending.isWriting(Self.identity(hash: 1)))
+    }
+}

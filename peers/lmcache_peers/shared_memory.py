@@ -1,0 +1,37 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""Removes the shared memory that killed programs leave behind."""
+
+from __future__ import annotations
+
+import pathlib
+
+FOLDER = pathlib.Path("/dev/shm")
+PATTERNS = ("lmcache_l1_pool_peers_*", "lmcache_kv_*", "psm_*", "torch_*", "sem.mp-*")
+
+
+def names() -> set[str]:
+    """The segments that servers, clients and engines may have made."""
+    return {entry.name for pattern in PATTERNS for entry in FOLDER.glob(pattern)}
+
+
+def _mapped() -> str:
+    """The mappings of all processes that we may look at."""
+    maps = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/maps"):
+        try:
+            maps.append(entry.read_text(errors="replace"))
+        except OSError:
+            continue
+    return "\n".join(maps)
+
+
+def remove_leftovers(before: set[str]) -> list[str]:
+    """Unlinks segments that appeared since `before` and that no process maps; returns their names."""
+    candidates = names() - before
+    if not candidates:
+        return []
+    mapped = _mapped()
+    removed = [name for name in sorted(candidates) if f"/dev/shm/{name}" not in mapped]
+    for name in removed:
+        (FOLDER / name).unlink(missing_ok=True)
+    return removed

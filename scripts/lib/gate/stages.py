@@ -1,0 +1,51 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""What the gate does, in an order in which the cheap things fail first."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable
+
+from gate import tally
+from gate.tally import Tally
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One command, how to count what it says, and what must have passed before."""
+
+    name: str
+    command: tuple[str, ...]
+    limit_minutes: float
+    count: Callable[[int, Iterable[str]], Tally] = tally.one
+    needs: tuple[str, ...] = ()
+    # Its verdicts are worth reading as they come.
+    shows_verdicts: bool = False
+    is_peer: bool = False
+
+
+RELEASE_PROGRAM = ".build/release/lmcache"
+SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIPS") else tally.swift_tests
+FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
+
+STAGES = (
+    Stage("layers", ("scripts/check-layers",), 5),
+    Stage("self-test", ("scripts/tidy", "--self-test"), 1),
+    Stage("tidy", ("scripts/tidy",), 2),
+    Stage("lint", ("scripts/format", "--lint"), 3),
+    Stage("build", ("swift", "build", "--build-tests", "-j", "2"), 25),
+    Stage("test", ("swift", "test", "--skip-build"), 10, count=SWIFT_TESTS, needs=("build",)),
+    Stage("release", ("swift", "build", "-c", "release", "-j", "2"), 25, needs=("build",)),
+    Stage("peers", ("peers/setup-vllm",), 15, is_peer=True),
+    Stage(
+        "conformance", ("peers/conformance.py",), 6,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "bench-server", ("peers/run-bench-server",), 10,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "vllm", ("peers/run-vllm",), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
+)
