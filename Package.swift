@@ -51,6 +51,7 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(name: "DurableFile", swiftSettings: checked),
+    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry"], swiftSettings: checked),
     .target(
         name: "ZMQTransport",
         dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
@@ -60,6 +61,8 @@ let sources: [Target] = [
         name: "CacheEngine",
         dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
+    .target(
+        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     // Level 3
     .target(
         name: "CacheService",
@@ -96,6 +99,9 @@ let sources: [Target] = [
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+    .target(
+        name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
+        swiftSettings: checked),
 ]
 
 /// A target's own tests, in Tests/Unit/<target>Tests.
@@ -117,6 +123,9 @@ let tests: [Target] = [
     unitTests("CacheProtocol", with: ["MessagePack", "KVModel"]),
     unitTests("Telemetry", with: [logging, metrics]),
     unitTests("DurableFile"),
+    unitTests("L2Storage", with: ["L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
+    unitTests(
+        "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),

@@ -1,0 +1,105 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+internal import Glibc
+
+/// Writes an object under a temporary name and gives it its own once every byte is in place.
+struct ObjectFileWriter {
+    let calls: any FileCalls
+    let alignment: Int
+    let usesDirectIO: Bool
+    let synchronizes: Bool
+    /// The directory whose entry a synchronised rename must reach.
+    let directory: String
+
+    private static let bounceBytes = 1 << 20
+
+    /// Publishes `bytes`, followed by zeros up to `storedByteCount`, as `path`, replacing a file of that name.
+    ///
+    /// - Throws: With no temporary file left, unless unlinking fails too.
+    func publish(
+        _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, temporary: String, as path: String
+    ) throws(FileCallError) {
+        do {
+            let file = try OpenFile(
+                temporary, flags: O_WRONLY | O_CREAT | O_EXCL, direct: self.usesDirectIO, calls: self.calls)
+            try self.fill(file, bytes, storedByteCount: storedByteCount)
+            if self.synchronizes { try self.calls.synchronize(file.descriptor) }
+            try file.close()
+            try self.calls.rename(temporary, to: path)
+        } catch {
+            // The first failure is what counts; the sweep at the next start gets what is left.
+            try? self.calls.unlink(temporary)
+            throw error
+        }
+    }
+
+    /// Waits until published names are on the device, where that is asked for.
+    func synchronizeDirectory() throws(FileCallError) {
+        guard self.synchronizes else { return }
+        let file = try OpenFile(self.directory, flags: O_RDONLY | O_DIRECTORY, direct: false, calls: self.calls)
+        try self.calls.synchronize(file.descriptor)
+    }
+
+    private func fill(
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, storedByteCount: Int
+    ) throws(FileCallError) {
+        guard file.isDirect else {
+            try self.write(file, bytes, at: 0)
+            // A longer file reads as zeros behind its content.
+            if storedByteCount != bytes.count { try self.calls.truncate(file.descriptor, to: storedByteCount) }
+            return
+        }
+        let written = try self.writeDirect(file, bytes)
+        if written != storedByteCount { try self.calls.truncate(file.descriptor, to: storedByteCount) }
+    }
+
+    private func write(
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, at offset: Int
+    ) throws(FileCallError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = try self.calls.write(file.descriptor, from: rest, at: offset + done)
+            guard count > 0 else { throw FileCallError(call: "pwrite", code: EIO) }
+            done += min(count, rest.count)
+        }
+    }
+
+    /// Writes whole blocks only, the last one padded with zeros. Returns the file's length.
+    private func writeDirect(
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer
+    ) throws(FileCallError) -> Int {
+        var done = 0
+        if let base = bytes.baseAddress, UInt(bitPattern: base) % UInt(self.alignment) == 0 {
+            done = bytes.count / self.alignment * self.alignment
+            try self.writeBlocks(file, UnsafeRawBufferPointer(rebasing: bytes[..<done]), at: 0)
+        }
+        guard done < bytes.count else { return done }
+        let size = min(Self.bounceBytes, (bytes.count - done + self.alignment - 1) / self.alignment * self.alignment)
+        let bounce = BounceBuffer(byteCount: size, alignment: self.alignment)
+        while done < bytes.count {
+            let count = min(size, bytes.count - done)
+            let padded = (count + self.alignment - 1) / self.alignment * self.alignment
+            bounce.area.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[done..<(done + count)]))
+            UnsafeMutableRawBufferPointer(rebasing: bounce.area[count..<padded])
+                .initializeMemory(as: UInt8.self, repeating: 0)
+            try self.writeBlocks(file, UnsafeRawBufferPointer(rebasing: bounce.area[..<padded]), at: done)
+            done += padded
+        }
+        return done
+    }
+
+    private func writeBlocks(
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, at offset: Int
+    ) throws(FileCallError) {
+        var done = 0
+        while done < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
+            let count = min(try self.calls.write(file.descriptor, from: rest, at: offset + done), rest.count)
+            // After a short write the block that was cut is written again: direct offsets are aligned.
+            let blocks = count == rest.count ? count : count / self.alignment * self.alignment
+            guard blocks > 0 else { throw FileCallError(call: "pwrite", code: EIO) }
+            done += blocks
+        }
+    }
+}
