@@ -48,7 +48,8 @@ package protocol FileCalls: Sendable {
     /// Status of a path, of a symbolic link itself.
     func status(at path: String) throws(FileCallError) -> FileStatus
     /// Reads at an offset; may read less than asked for, 0 at the end.
-    func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError) -> Int
+    func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError)
+        -> Int
     /// Writes at an offset; may write less than asked for.
     func write(_ descriptor: Int32, from area: UnsafeRawBufferPointer, at offset: Int) throws(FileCallError) -> Int
     func truncate(_ descriptor: Int32, to byteCount: Int) throws(FileCallError)

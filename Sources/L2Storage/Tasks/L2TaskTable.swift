@@ -18,7 +18,7 @@ struct L2TaskTable {
         let results: [L2Result]
     }
 
-    private struct Task {
+    private struct Record {
         let operation: L2Operation
         let deadline: L2Instant?
         let completion: @Sendable ([L2Result]) -> Void
@@ -35,7 +35,7 @@ struct L2TaskTable {
     private(set) var occupiedItems = 0
     /// Bytes of buffers that are queued or running, ended tasks included.
     private(set) var occupiedBytes = 0
-    private var tasks: [L2TaskID: Task] = [:]
+    private var tasks: [L2TaskID: Record] = [:]
     private var lastTask: UInt64 = 0
     private(set) var isClosed = false
 
@@ -61,7 +61,7 @@ struct L2TaskTable {
         let task = self.nextNumber()
         self.occupiedItems += count
         self.occupiedBytes += bytes
-        self.tasks[task] = Task(
+        self.tasks[task] = Record(
             operation: batch.operation, deadline: batch.deadline, completion: batch.completion,
             results: Array(repeating: nil, count: count), missing: count)
         return .accepted(task)

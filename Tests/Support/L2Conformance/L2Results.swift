@@ -1,6 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-package import L2Storage
+internal import L2Storage
 
 extension [L2Result] {
     /// Every item is stored, found, loaded or deleted.

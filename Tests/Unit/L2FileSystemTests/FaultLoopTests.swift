@@ -36,8 +36,9 @@ import Testing
                 let result = medium.store(self.object())
                 isClean = calls.failedCalls == 0
                 calls.fail(nil, 0)
-                #expect(isClean == result.isSuccess, "call \(number), \(result)")
-                if !isClean, code == ENOSPC { #expect(result == .failed(.full)) }
+                // Only closing the directory, after everything is on the device, may fail without consequence.
+                #expect(result.isSuccess || !isClean, "call \(number), \(result)")
+                if !result.isSuccess, code == ENOSPC { #expect(result == .failed(.full)) }
                 #expect(calls.openFiles == 0)
                 self.checkWhatIsLeft(medium, directory, mayLeak: isSticky)
             }

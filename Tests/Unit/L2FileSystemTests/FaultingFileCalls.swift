@@ -74,7 +74,8 @@ final class FaultingFileCalls: FileCalls {
         return try self.system.status(at: path)
     }
 
-    func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError) -> Int
+    func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError)
+        -> Int
     {
         try self.step("pread")
         let part = UnsafeMutableRawBufferPointer(rebasing: area.prefix(self.limit))

@@ -30,8 +30,8 @@ import Testing
         #expect(configuration.synchronizes)
     }
 
-    @Test(arguments: [
-        (["type": "fs"] as JSONValue, "'base_path' is missing"),
+    private static let mistakes: [(JSONValue, String)] = [
+        (["type": "fs"], "'base_path' is missing"),
         (["type": "fs", "base_path": ""], "'base_path' is missing"),
         (["type": "fs", "base_path": "/x", "base_pth": "/y"], "did you mean 'base_path'?"),
         (["type": "fs", "base_path": "/x", "use-odirect": true], "did you mean 'use_odirect'?"),
@@ -39,7 +39,9 @@ import Testing
         (["type": "fs", "base_path": "/x", "relative_tmp_dir": "../y"], "below base_path"),
         (["type": "fs", "base_path": "/x", "relative_tmp_dir": "/y"], "below base_path"),
         (["type": "fs", "base_path": "/x", "read_ahead_size": "1"], "a whole number"),
-    ])
+    ]
+
+    @Test(arguments: mistakes)
     func saysWhatIsWrong(_ value: JSONValue, _ words: String) {
         let error = #expect(throws: L2ConfigurationError.self) { _ = try self.parse(value) }
         #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")

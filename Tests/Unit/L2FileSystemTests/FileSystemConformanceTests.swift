@@ -7,7 +7,9 @@ import Testing
 
 @Suite struct FileSystemConformanceTests {
     /// Every option that changes how files are written, except padding.
-    private static let variants: [String] = ["fs", "fs fsync", "fs direct", "fs temporary", "fs_native", "fs read-ahead"]
+    private static let variants: [String] = [
+        "fs", "fs fsync", "fs direct", "fs temporary", "fs_native", "fs read-ahead",
+    ]
 
     private static func configuration(_ variant: String, _ path: String) -> FileSystemConfiguration {
         var configuration = FileSystemConfiguration(

@@ -30,7 +30,9 @@ import Testing
         let data = try Data(contentsOf: Self.folder.appendingPathComponent("MANIFEST.json"))
         return try JSONDecoder().decode(Manifest.self, from: data).objects.map { entry in
             let digits = Array(entry.hash)
-            let hash = stride(from: 0, to: digits.count, by: 2).compactMap { UInt8(String(digits[$0..<($0 + 2)]), radix: 16) }
+            let hash = stride(from: 0, to: digits.count, by: 2).compactMap {
+                UInt8(String(digits[$0..<($0 + 2)]), radix: 16)
+            }
             let key = ObjectKey(
                 chunkHash: try #require(ChunkHash(bytes: hash)), modelName: entry.model,
                 kvRank: KVRank(rawValue: entry.rank), objectGroup: entry.group, cacheSalt: entry.salt)

@@ -29,8 +29,9 @@ final class TemporaryDirectory: Sendable {
         let descriptor = open("\(self.path)/\(name)", O_RDONLY)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
-        var content = [UInt8](repeating: 0, count: 8 << 20)
-        return Array(content.prefix(max(0, Glibc.read(descriptor, &content, content.count))))
+        var content = [UInt8](repeating: 0, count: 2 << 20)
+        let count = Glibc.read(descriptor, &content, content.count)
+        return Array(content.prefix(max(0, count)))
     }
 
     /// Sets a file's times to this many seconds since 1970.

@@ -14,7 +14,8 @@ import Testing
     private func objects(_ count: Int) -> [L2Object] {
         (0..<count).map { number in
             // Hashes are spread evenly, as real ones are.
-            L2Object(key: L2ConformanceSuite.key(UInt64(number) &* 0x9E37_79B9_7F4A_7C15), buffer: L2Buffer(byteCount: 4))
+            L2Object(
+                key: L2ConformanceSuite.key(UInt64(number) &* 0x9E37_79B9_7F4A_7C15), buffer: L2Buffer(byteCount: 4))
         }
     }
 

@@ -21,8 +21,9 @@ import Testing
         let fields = "02010201@1a@\(Self.hex)@tenantA"
         #expect(FileKeyName.spelled(key) == "meta-llama-SEP-Llama-3.1-8B@0x\(fields).data")
         #expect(NativeKeyName.spelled(key) == "meta-llama/Llama-3.1-8B@\(fields)")
-        #expect(S3KeyName.path(Self.key("meta-llama/Llama é"))
-            == "/meta-llama/Llama%20%C3%A9%4002010201%400%40\(Self.hex)")
+        #expect(
+            S3KeyName.path(Self.key("meta-llama/Llama é"))
+                == "/meta-llama/Llama%20%C3%A9%4002010201%400%40\(Self.hex)")
         #expect(FileKeyName.spelled(Self.key("m")) == "m@0x02010201@0@\(Self.hex).data")
     }
 

@@ -27,12 +27,12 @@ import Testing
         #expect(configuration.eviction?.evictionRatio == 0.2)
     }
 
-    @Test(arguments: [
-        ([:] as JSONValue, "'type' is missing"),
+    private static let mistakes: [(JSONValue, String)] = [
+        ([:], "'type' is missing"),
         ("fs", "accepted is a JSON object"),
         (["type": "fs_nativ"], "did you mean 'fs_native'?"),
         (["type": "aerospike"], "is not supported"),
-        (["type": "mock", "type": "mock"], "given twice"),
+        (.object([("type", "mock"), ("type", "mock")]), "given twice"),
         (["type": "mock", "shared": 1], "'shared' is 1, accepted is true or false"),
         (["type": "mock", "max_size_gb": 1, "afinity_tag": "x"], "did you mean 'affinity_tag'?"),
         (["type": "mock", "max_size_gb": 1, "zzz": 1], "unknown key 'zzz'; accepted: affinity_tag"),
@@ -41,7 +41,9 @@ import Testing
         (["type": "mock", "eviction": ["eviction_policy": "FIFO"]], "one of LRU, IsolatedLRU, noop"),
         (["type": "mock", "eviction": ["eviction_polisy": "LRU"]], "'eviction_policy' is missing"),
         (["type": "mock", "eviction": ["eviction_policy": "LRU", "ratio": 1]], "unknown key 'ratio'"),
-    ])
+    ]
+
+    @Test(arguments: mistakes)
     func saysWhatIsWrong(_ value: JSONValue, _ words: String) {
         let error = #expect(throws: L2ConfigurationError.self) { _ = try MemoryConfiguration(self.parse(value)) }
         #expect(error?.description.contains(words) == true, "\(error?.description ?? "")")
