@@ -35,7 +35,7 @@ import Testing
         #expect(medium.load(object) == .miss(.wrongLength(found: length)))
         #expect(self.directory.read(name).count == length)
         #expect(medium.store(object) == .done(byteCount: 5000))
-        #expect(self.directory.read(name) == object.buffer.content)
+        expectContent(self.directory.read(name), equals: object.buffer.content)
         #expect(medium.usage().usedBytes == 5000)
     }
 

@@ -45,7 +45,8 @@ import Testing
         for (object, size) in zip(objects, [4096, 4096, 8192, (1 << 20) + 4096]) {
             let content = directory.read(try #require(FileKeyName.spelled(object.key)))
             #expect(content.count == size)
-            #expect(content == object.buffer.content + [UInt8](repeating: 0, count: size - object.buffer.byteCount))
+            expectContent(
+                content, equals: object.buffer.content + [UInt8](repeating: 0, count: size - object.buffer.byteCount))
         }
         for isDirect in [true, false] {
             configuration.usesDirectIO = isDirect
@@ -54,7 +55,7 @@ import Testing
             for object in objects {
                 let blank = L2Object(key: object.key, buffer: L2Buffer(byteCount: object.buffer.byteCount))
                 #expect(reader.load(blank).isSuccess)
-                #expect(blank.buffer.content == object.buffer.content)
+                expectContent(blank.buffer.content, equals: object.buffer.content)
             }
         }
     }
@@ -75,7 +76,7 @@ import Testing
             #expect(medium.store(object) == .done(byteCount: 40_001))
             part.initializeMemory(as: UInt8.self, repeating: 0)
             #expect(medium.load(object) == .done(byteCount: 40_001))
-            #expect(object.buffer.content == content)
+            expectContent(object.buffer.content, equals: content)
         }
     }
 }

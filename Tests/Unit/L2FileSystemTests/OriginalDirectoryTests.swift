@@ -2,6 +2,7 @@
 
 import Foundation
 import KVModel
+import L2Conformance
 import L2FileSystem
 import L2Storage
 import Testing
@@ -57,7 +58,7 @@ import Testing
         for (_, object) in objects {
             let blank = L2Object(key: object.key, buffer: L2Buffer(byteCount: object.buffer.byteCount))
             #expect(medium.load(blank) == .done(byteCount: object.buffer.byteCount))
-            #expect(blank.buffer.content == object.buffer.content)
+            expectContent(blank.buffer.content, equals: object.buffer.content)
             #expect(medium.store(object) == .present(byteCount: object.buffer.byteCount))
         }
     }
@@ -71,7 +72,7 @@ import Testing
         #expect(directory.names == objects.map(\.name).sorted())
         for (name, _) in objects {
             let recorded = try Data(contentsOf: Self.folder.appendingPathComponent("fs/\(name)"))
-            #expect(directory.read(name) == Array(recorded))
+            expectContent(directory.read(name), equals: Array(recorded))
         }
     }
 }
