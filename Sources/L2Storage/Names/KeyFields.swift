@@ -37,25 +37,28 @@ struct KeyFields {
     var groupText: String { String(self.objectGroup, radix: 16) }
 
     /// Splits four fields, or five with a salt; nil for anything that no key is spelled like.
-    static func parsed(_ name: some Collection<UInt8>, rankPrefix: String) -> KeyFields? {
-        let bytes = Array(name)
-        var ends: [Int] = []
-        for (position, byte) in bytes.enumerated() where byte == UInt8(ascii: "@") {
-            guard ends.count < 4 else { return nil }
-            ends.append(position)
+    static func parsed(_ bytes: ArraySlice<UInt8>, rankPrefix: StaticString) -> KeyFields? {
+        var ends: [5 of Int] = [0, 0, 0, 0, 0]
+        var count = 0
+        for position in bytes.indices where bytes[position] == UInt8(ascii: "@") {
+            guard count < 4 else { return nil }
+            ends[count] = position
+            count += 1
         }
-        guard ends.count == 3 || ends.count == 4, ends[0] > 0 else { return nil }
-        ends.append(bytes.count)
+        guard count == 3 || count == 4, ends[0] > bytes.startIndex else { return nil }
+        ends[count] = bytes.endIndex
+        count += 1
         func field(_ index: Int) -> ArraySlice<UInt8> { bytes[(ends[index - 1] + 1)..<ends[index]] }
-        let salt = ends.count == 5 ? field(4) : []
-        let prefix = rankPrefix.utf8
-        guard ends.count == 4 || !salt.isEmpty, field(1).starts(with: prefix), field(1).count == prefix.count + 8,
+        let salt = count == 5 ? field(4) : []
+        let prefix = UnsafeBufferPointer(start: rankPrefix.utf8Start, count: rankPrefix.utf8CodeUnitCount)
+        guard count == 4 || !salt.isEmpty, field(1).starts(with: prefix), field(1).count == prefix.count + 8,
             let rank = Self.number(field(1).dropFirst(prefix.count)), let rank = UInt32(exactly: rank),
             let group = Self.number(field(2)), field(2).count == 1 || field(2).first != UInt8(ascii: "0"),
             let hash = Self.hash(field(3))
         else { return nil }
         return KeyFields(
-            model: bytes[..<ends[0]], salt: salt, kvRank: KVRank(rawValue: rank), objectGroup: group, chunkHash: hash)
+            model: bytes[bytes.startIndex..<ends[0]], salt: salt, kvRank: KVRank(rawValue: rank), objectGroup: group,
+            chunkHash: hash)
     }
 
     /// The key with its texts; `rename` undoes what the medium does to model names.

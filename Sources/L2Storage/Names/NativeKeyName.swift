@@ -11,6 +11,6 @@ package enum NativeKeyName {
 
     /// The key behind a name, or nil for a name of another origin.
     package static func parsed(_ name: String) -> ObjectKey? {
-        KeyFields.parsed(Array(name.utf8), rankPrefix: "")?.key { $0 }
+        KeyFields.parsed(Array(name.utf8)[...], rankPrefix: "")?.key { $0 }
     }
 }
