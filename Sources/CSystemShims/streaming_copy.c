@@ -3,26 +3,77 @@
 
 #include <string.h>
 
+static void copy_rows_plain(char *destination, const char *source, const struct lmc_rows *rows) {
+    for (size_t outer = 0; outer < rows->outer_count; outer++) {
+        char *to = destination + outer * rows->destination_outer_stride;
+        const char *from = source + outer * rows->source_outer_stride;
+        for (size_t inner = 0; inner < rows->inner_count; inner++) {
+            memcpy(to, from, rows->length);
+            to += rows->destination_inner_stride, from += rows->source_inner_stride;
+        }
+    }
+}
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+#define LMC_AVX2 __attribute__((target("avx2")))
+
 // Non-temporal stores spare the read-for-ownership of lines that nobody here reads again.
-__attribute__((target("avx2"))) static void copy_avx2(char *destination, const char *source, size_t length) {
+
+/// The destination is aligned to 32. Copies whole 32s and returns how many bytes that was.
+LMC_AVX2 static inline size_t stream_wide(char *destination, const char *source, size_t length) {
+    size_t done = 0;
+    for (; length - done >= 128; done += 128) {
+        __m256i a = _mm256_loadu_si256((const __m256i *)(source + done));
+        __m256i b = _mm256_loadu_si256((const __m256i *)(source + done + 32));
+        __m256i c = _mm256_loadu_si256((const __m256i *)(source + done + 64));
+        __m256i d = _mm256_loadu_si256((const __m256i *)(source + done + 96));
+        _mm256_stream_si256((__m256i *)(destination + done), a);
+        _mm256_stream_si256((__m256i *)(destination + done + 32), b);
+        _mm256_stream_si256((__m256i *)(destination + done + 64), c);
+        _mm256_stream_si256((__m256i *)(destination + done + 96), d);
+    }
+    for (; length - done >= 32; done += 32) {
+        _mm256_stream_si256(
+            (__m256i *)(destination + done), _mm256_loadu_si256((const __m256i *)(source + done)));
+    }
+    return done;
+}
+
+LMC_AVX2 static void copy_avx2(char *destination, const char *source, size_t length) {
     size_t lead = (size_t)(-(uintptr_t)destination & 31);
     if (lead > length) lead = length;
     memcpy(destination, source, lead);
     destination += lead, source += lead, length -= lead;
-    for (; length >= 128; destination += 128, source += 128, length -= 128) {
-        __m256i a = _mm256_loadu_si256((const __m256i *)source);
-        __m256i b = _mm256_loadu_si256((const __m256i *)(source + 32));
-        __m256i c = _mm256_loadu_si256((const __m256i *)(source + 64));
-        __m256i d = _mm256_loadu_si256((const __m256i *)(source + 96));
-        _mm256_stream_si256((__m256i *)destination, a);
-        _mm256_stream_si256((__m256i *)(destination + 32), b);
-        _mm256_stream_si256((__m256i *)(destination + 64), c);
-        _mm256_stream_si256((__m256i *)(destination + 96), d);
+    size_t done = stream_wide(destination, source, length);
+    memcpy(destination + done, source + done, length - done);
+    _mm_sfence();
+}
+
+LMC_AVX2 static inline void stream_16(char *destination, const char *source) {
+    _mm_stream_si128((__m128i *)destination, _mm_loadu_si128((const __m128i *)source));
+}
+
+/// The destination and the length are multiples of 16.
+LMC_AVX2 static inline void stream_row(char *destination, const char *source, size_t length) {
+    if (((uintptr_t)destination & 16) && length) {
+        stream_16(destination, source);
+        destination += 16, source += 16, length -= 16;
     }
-    memcpy(destination, source, length);
+    size_t done = stream_wide(destination, source, length);
+    if (done < length) stream_16(destination + done, source + done);
+}
+
+LMC_AVX2 static void copy_rows_avx2(char *destination, const char *source, const struct lmc_rows *rows) {
+    for (size_t outer = 0; outer < rows->outer_count; outer++) {
+        char *to = destination + outer * rows->destination_outer_stride;
+        const char *from = source + outer * rows->source_outer_stride;
+        for (size_t inner = 0; inner < rows->inner_count; inner++) {
+            stream_row(to, from, rows->length);
+            to += rows->destination_inner_stride, from += rows->source_inner_stride;
+        }
+    }
     _mm_sfence();
 }
 
@@ -34,8 +85,23 @@ void lmc_copy_streaming(void *restrict destination, const void *restrict source,
         memcpy(destination, source, length);
     }
 }
+
+void lmc_copy_rows(void *restrict destination, const void *restrict source, const struct lmc_rows *rows) {
+    uintptr_t bits = (uintptr_t)destination | rows->length | rows->destination_outer_stride
+        | rows->destination_inner_stride;
+    size_t total = rows->outer_count * rows->inner_count * rows->length;
+    if (bits % 16 == 0 && total >= 4096 && __builtin_cpu_supports("avx2")) {
+        copy_rows_avx2(destination, source, rows);
+    } else {
+        copy_rows_plain(destination, source, rows);
+    }
+}
 #else
 void lmc_copy_streaming(void *restrict destination, const void *restrict source, size_t length) {
     memcpy(destination, source, length);
+}
+
+void lmc_copy_rows(void *restrict destination, const void *restrict source, const struct lmc_rows *rows) {
+    copy_rows_plain(destination, source, rows);
 }
 #endif

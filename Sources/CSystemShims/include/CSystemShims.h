@@ -35,6 +35,22 @@ int lmc_thread_set_nice(pid_t thread, int nice_value);
 /// Copies with non-temporal stores where the processor has AVX2, else with memcpy. The areas must not overlap.
 void lmc_copy_streaming(void *restrict destination, const void *restrict source, size_t length);
 
+/// Rows of equal length in two nested loops. Strides are in bytes.
+struct lmc_rows {
+    size_t outer_count;
+    size_t inner_count;
+    size_t length;
+    size_t destination_outer_stride;
+    size_t destination_inner_stride;
+    size_t source_outer_stride;
+    size_t source_inner_stride;
+};
+/// Copies outer_count x inner_count rows, the inner loop first. The areas must not overlap, nor rows of the destination.
+///
+/// Stores are non-temporal, with one fence at the end, where the processor has AVX2 and the destination, its strides
+/// and the length are multiples of 16; else each row is one memcpy.
+void lmc_copy_rows(void *restrict destination, const void *restrict source, const struct lmc_rows *rows);
+
 /// Writes to standard error with one write(2) for each call; a short write or an error is ignored.
 void lmc_write_standard_error(const char *bytes, size_t length);
 

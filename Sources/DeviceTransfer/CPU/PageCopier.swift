@@ -5,16 +5,8 @@ import CSystemShims
 /// Moves the bytes of checked transfers. Used by one thread.
 final class PageCopier {
     private let arena: ArenaView
-    private let scratch: UnsafeMutableRawBufferPointer
-    /// Larger blocks are transposed without the detour.
-    private static let scratchByteCount = 256 * 1024
 
-    init(arena: ArenaView) {
-        self.arena = arena
-        self.scratch = .allocate(byteCount: Self.scratchByteCount, alignment: 64)
-    }
-
-    deinit { self.scratch.deallocate() }
+    init(arena: ArenaView) { self.arena = arena }
 
     /// Copies every object. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
     func run(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors) {
@@ -23,8 +15,9 @@ final class PageCopier {
             for (member, kernelIndex) in layout.objectGroups[object.objectGroup].kernelGroups.enumerated() {
                 let kernel = layout.kernelGroups[kernelIndex]
                 let plan = PagePlan(kernel)
-                let shape = plan.isTransposed ? BlockTransposition(kernel) : nil
                 let isStore = transfer.direction == .store
+                let transposition =
+                    plan.isTransposed ? BlockTransposition(kernel, direction: transfer.direction) : nil
                 plan.forEachPiece(
                     blockIDs: object.blockIDs[member], skip: transfer.skip(of: object, member: member),
                     protectedBlockID: isStore ? nil : transfer.protectedBlockID
@@ -33,8 +26,9 @@ final class PageCopier {
                     let page = tensor + piece.pageOffset
                     let place = part + piece.objectOffset
                     let (destination, source) = isStore ? (place, page) : (page, place)
-                    if let shape {
-                        self.transpose(shape, isStore: isStore, destination, source, byteCount: piece.byteCount)
+                    // Streamed both ways: neither side is read again soon by this process.
+                    if let transposition {
+                        transposition.copy(from: source, to: destination)
                     } else {
                         lmc_copy_streaming(destination, source, piece.byteCount)
                     }
@@ -42,20 +36,5 @@ final class PageCopier {
                 part += kernel.byteCount
             }
         }
-    }
-
-    /// Transposes in cached memory and streams the result: both sides of a block are one run of bytes, and neither the
-    /// arena nor the pages are read again soon by this process.
-    private func transpose(
-        _ shape: BlockTransposition, isStore: Bool, _ destination: UnsafeMutableRawPointer,
-        _ source: UnsafeMutableRawPointer, byteCount: Int
-    ) {
-        let scratch = byteCount <= self.scratch.count ? self.scratch.baseAddress : nil
-        if isStore {
-            shape.gather(from: source, to: scratch ?? destination)
-        } else {
-            shape.scatter(from: source, to: scratch ?? destination)
-        }
-        if let scratch { lmc_copy_streaming(destination, scratch, byteCount) }
     }
 }
