@@ -118,7 +118,7 @@ let tests: [Target] = [
     unitTests("Telemetry", with: [logging, metrics]),
     unitTests("DurableFile"),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
-    unitTests("DeviceTransfer", with: ["KVModel"], exclude: ["Goldens"]),
+    unitTests("DeviceTransfer", with: ["KVModel"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
     unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer"]),
     unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),

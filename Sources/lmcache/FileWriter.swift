@@ -4,7 +4,9 @@ import Glibc
 
 /// Writes text to descriptors and files without Foundation.
 enum FileWriter {
-    /// Writes all of `text`. Returns 0 or an error number.
+    /// Writes all of `text`.
+    ///
+    /// Returns 0 or an error number.
     @discardableResult
     static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var rest = Array(text.utf8)[...]
@@ -17,7 +19,9 @@ enum FileWriter {
         return 0
     }
 
-    /// Replaces the file at `path`. Returns 0 or an error number.
+    /// Replaces the file at `path`.
+    ///
+    /// Returns 0 or an error number.
     static func write(_ text: String, path: String) -> Int32 {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { return errno }

@@ -4,7 +4,9 @@ import Glibc
 
 /// The environment variables of this process.
 enum ProcessEnvironment {
-    /// All of them; an entry without `=` is left out. Read once, before other threads exist.
+    /// All of them; an entry without `=` is left out.
+    ///
+    /// Read once, before other threads exist.
     static func all() -> [String: String] {
         var result: [String: String] = [:]
         var next: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?> = environ

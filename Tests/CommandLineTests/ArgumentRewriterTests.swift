@@ -29,7 +29,10 @@ struct ArgumentRewriterTests {
         let tree = try #require(CommandTree(LMCacheCommand.self))
         let row = Self.table[index]
         let given = row.given.split(separator: " ").map(String.init)
-        #expect(try ArgumentRewriter.rewrite(given, for: tree).sorted() == row.expected.split(separator: " ").map(String.init).sorted())
+        #expect(
+            try ArgumentRewriter.rewrite(given, for: tree).sorted()
+                == row.expected.split(separator: " ").map(String.init).sorted()
+        )
         if !row.given.hasPrefix("kvcache") {
             #expect(try ArgumentRewriter.rewrite(given, for: tree).joined(separator: " ") == row.expected)
         }
@@ -45,7 +48,8 @@ struct ArgumentRewriterTests {
         let tree = try #require(CommandTree(LMCacheCommand.self))
         #expect(
             try ArgumentRewriter.rewrite(["server", "--coordinator-l2-event-flush-interval", "1"], for: tree)
-                == ["server", "--coordinator-l2-event-flush-interval=1"])
+                == ["server", "--coordinator-l2-event-flush-interval=1"]
+        )
         #expect(throws: UsageError.self) {
             try ArgumentRewriter.rewrite(["server", "--coordinator-l2-event-fl", "1"], for: tree)
         }

@@ -12,7 +12,10 @@ struct CapturedRun {
         nonisolated(unsafe) var output = ""
         nonisolated(unsafe) var error = ""
         let context = CommandContext(
-            environment: environment, writeOutput: { output += $0 }, writeError: { error += $0 })
+            environment: environment,
+            writeOutput: { output += $0 },
+            writeError: { error += $0 }
+        )
         self.status = CommandLineProgram(context: context).run(arguments)
         self.output = output
         self.error = error

@@ -15,7 +15,9 @@ struct ClientCommandTests {
         let good = CapturedRun(["ping", "kvcache", "--url", "127.0.0.1:\(healthy.port)"])
         #expect(good.status == .success)
         #expect(good.output.contains("Status:                     OK\n"))
-        #expect(healthy.stop().first?.hasPrefix("GET /healthcheck HTTP/1.1\r\nHost: 127.0.0.1:\(healthy.port)\r\n") == true)
+        #expect(
+            healthy.stop().first?.hasPrefix("GET /healthcheck HTTP/1.1\r\nHost: 127.0.0.1:\(healthy.port)\r\n") == true
+        )
 
         let failing = try CannedServer("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
         let bad = CapturedRun(["ping", "engine", "--url", "http://127.0.0.1:\(failing.port)/", "--format", "json"])
@@ -36,7 +38,9 @@ struct ClientCommandTests {
     }
 
     @Test func describeNamesWhatTheServerSaid() throws {
-        let server = try CannedServer("HTTP/1.1 503 X\r\nContent-Length: 19\r\n\r\n{\"error\":\"starting\"}".replacing("19", with: "20"))
+        let server = try CannedServer(
+            "HTTP/1.1 503 X\r\nContent-Length: 19\r\n\r\n{\"error\":\"starting\"}".replacing("19", with: "20")
+        )
         let run = CapturedRun(["describe", "kvcache", "--url", "127.0.0.1:\(server.port)"])
         #expect(run.status == .failure)
         #expect(run.errorLine == "Server unhealthy: starting")
@@ -91,7 +95,8 @@ private final class CannedServer: Sendable {
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && listen(descriptor, 8) == 0 && getsockname(descriptor, $0, &length) == 0
+                bind(descriptor, $0, length) == 0 && listen(descriptor, 8) == 0
+                    && getsockname(descriptor, $0, &length) == 0
             }
         }
         guard isBound else { throw Unavailable() }

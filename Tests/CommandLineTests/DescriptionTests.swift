@@ -21,7 +21,8 @@ struct DescriptionTests {
             "1000":{"model_name":"m","world_size":2,"kv_cache_layout":{"num_layers":4,"num_blocks":256,
             "cache_size_per_token":16384,"kernel_groups":[{"kernel_group_idx":0,"num_layers":4,"is_mla":false}]}},
             "999":{"model_name":"m","world_size":2}}}
-            """)
+            """
+        )
         let report = CacheDescription.report(status, url: "http://h:1")
         let text = report.terminalText
         for line in [

@@ -36,7 +36,8 @@ struct HTTPResponseTests {
     }
 
     @Test(arguments: [
-        "", "garbage\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 99999999999999999999 OK\r\n\r\n", "HTTP/1.1 -1 OK\r\n\r\n",
+        "", "garbage\r\n\r\n", "HTTP/2 200\r\n\r\n", "HTTP/1.1 99999999999999999999 OK\r\n\r\n",
+        "HTTP/1.1 -1 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9999999999999\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",

@@ -61,7 +61,8 @@ struct HelpSnapshotTests {
         }
     }
 
-    private static let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    private static let folder =
+        #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast()
         .joined(separator: "/") + "/Snapshots"
 
     private static func contents(of path: String) -> String? {

@@ -17,7 +17,8 @@ struct ReportTests {
                 Round trip time (ms):     3.67
                 ==============================
 
-                """)
+                """
+        )
         #expect(
             report.jsonText == """
                 {
@@ -28,7 +29,8 @@ struct ReportTests {
                   }
                 }
 
-                """)
+                """
+        )
     }
 
     @Test func sectionsOfOneGroupFormAList() {
@@ -52,10 +54,12 @@ struct ReportTests {
                 MLA:            True
                 ====================
 
-                """)
+                """
+        )
         let json = report.jsonText.filter { !" \n".contains($0) }
         #expect(
-            json == #"{"title":"T","metrics":{"a":null,"models":[{"name":"x","mla":true},{"name":"y","mla":true}]}}"#)
+            json == #"{"title":"T","metrics":{"a":null,"models":[{"name":"x","mla":true},{"name":"y","mla":true}]}}"#
+        )
     }
 
     @Test func longValuesKeepOneSpace() {

@@ -1,7 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import CSystemShims
-import Glibc
 
 /// Moves the bytes of checked transfers. Used by one thread.
 final class PageCopier {
@@ -33,12 +32,11 @@ final class PageCopier {
                     guard let tensor = tensors.firstElements[piece.tensor] else { return }
                     let page = tensor + piece.pageOffset
                     let place = part + piece.objectOffset
+                    let (destination, source) = isStore ? (place, page) : (page, place)
                     if let shape {
-                        isStore ? self.gather(shape, page, place, piece) : shape.scatter(from: place, to: page)
-                    } else if isStore {
-                        lmc_copy_streaming(place, page, piece.byteCount)
+                        self.transpose(shape, isStore: isStore, destination, source, byteCount: piece.byteCount)
                     } else {
-                        memcpy(page, place, piece.byteCount)
+                        lmc_copy_streaming(destination, source, piece.byteCount)
                     }
                 }
                 part += kernel.byteCount
@@ -46,16 +44,18 @@ final class PageCopier {
         }
     }
 
-    /// Transposes in cached memory and streams the result, since nobody here reads the arena again soon.
-    private func gather(
-        _ shape: BlockTransposition, _ page: UnsafeMutableRawPointer, _ place: UnsafeMutableRawPointer,
-        _ piece: PagePlan.Piece
+    /// Transposes in cached memory and streams the result: both sides of a block are one run of bytes, and neither the
+    /// arena nor the pages are read again soon by this process.
+    private func transpose(
+        _ shape: BlockTransposition, isStore: Bool, _ destination: UnsafeMutableRawPointer,
+        _ source: UnsafeMutableRawPointer, byteCount: Int
     ) {
-        guard let scratch = self.scratch.baseAddress, piece.byteCount <= self.scratch.count else {
-            shape.gather(from: page, to: place)
-            return
+        let scratch = byteCount <= self.scratch.count ? self.scratch.baseAddress : nil
+        if isStore {
+            shape.gather(from: source, to: scratch ?? destination)
+        } else {
+            shape.scatter(from: source, to: scratch ?? destination)
         }
-        shape.gather(from: page, to: scratch)
-        lmc_copy_streaming(place, scratch, piece.byteCount)
+        if let scratch { lmc_copy_streaming(destination, scratch, byteCount) }
     }
 }

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// The HTTP front end (`http` in `/config`). It has no authentication.
+/// The HTTP front end (`http` in `/config`).
+///
+/// It has no authentication.
 package struct HTTPSettings: Hashable, Sendable {
     package var host = "127.0.0.1"
     package var port = 8080

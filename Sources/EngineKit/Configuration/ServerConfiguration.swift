@@ -45,7 +45,9 @@ package struct ServerConfiguration: Hashable, Sendable {
         return server.map { "\(userID)_\($0)" }
     }
 
-    /// Path of the registration journal, or nil when it is off. With port 0 there is nothing to find it by again.
+    /// Path of the registration journal, or nil when it is off.
+    ///
+    /// With port 0 there is nothing to find it by again.
     package func journalPath(userID: UInt32) -> String? {
         switch self.registrationJournal {
         case .disabled: nil

@@ -23,7 +23,9 @@ package struct StorageSettings: Hashable, Sendable {
 
     /// Raw values of `--l1-manager`.
     package var l1Managers: [String] = []
-    /// Size of the pool in GiB (2^30 bytes). Required.
+    /// Size of the pool in GiB (2^30 bytes).
+    ///
+    /// Required.
     package var poolGiB: Double?
     package var growsLazily = true
     package var initialGiB = 20

@@ -41,7 +41,9 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { self.isIPv6 ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
 
-    /// Throws when somebody listens there, or the address cannot be bound. Port 0 is always free.
+    /// Throws when somebody listens there, or the address cannot be bound.
+    ///
+    /// Port 0 is always free.
     package func checkFree(setting: String) throws(StartError) {
         guard self.port > 0 else { return }
         let problem = Self.bindOnce(self)
@@ -88,7 +90,9 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return firstIPv6.map { ($0, true) }
     }
 
-    /// Binds and listens once, as the real socket will. Returns 0 or an error number.
+    /// Binds and listens once, as the real socket will.
+    ///
+    /// Returns 0 or an error number.
     private static func bindOnce(_ address: SocketAddress) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -12,8 +12,9 @@ package protocol TerminationSource {
 ///
 /// No handler runs anywhere: the signals are blocked in every thread and fetched with sigwait.
 package struct TerminationSignals: TerminationSource {
-    /// Blocks the signals for the calling thread and all that it starts from now on, and ignores SIGPIPE. Call it in
-    /// the main thread before any other thread exists.
+    /// Blocks the signals for the calling thread and all that it starts from now on, and ignores SIGPIPE.
+    ///
+    /// Call it in the main thread before any other thread exists.
     package init() {
         signal(SIGPIPE, SIG_IGN)
         var set = Self.set

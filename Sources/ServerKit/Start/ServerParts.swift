@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// What ``Server`` starts and stops. ``LiveParts`` are the real ones; tests record the calls.
+/// What ``Server`` starts and stops.
+///
+/// ``LiveParts`` are the real ones; tests record the calls.
 ///
 /// All methods are called by one thread, each start at most once, each stop only after its start.
 package protocol ServerParts: AnyObject, Sendable {

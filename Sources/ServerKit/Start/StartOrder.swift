@@ -24,7 +24,9 @@ package struct StartOrder {
     /// Names of the parts that run, in order of start.
     package var running: [String] { self.parts[..<self.startedCount].map(\.name) }
 
-    /// Starts all parts. When one fails, those before it are stopped again and its error is thrown.
+    /// Starts all parts.
+    ///
+    /// When one fails, those before it are stopped again and its error is thrown.
     package mutating func start() throws(StartError) {
         while self.startedCount < self.parts.count {
             do {

@@ -12,7 +12,9 @@ package import Telemetry
 
 /// Builds the cache behind the fronts from settings.
 package enum EngineAssembly {
-    /// Maps the pool and builds engine and service. Nothing listens yet.
+    /// Maps the pool and builds engine and service.
+    ///
+    /// Nothing listens yet.
     ///
     /// - Parameters:
     ///   - configuration: Validated, with an instance id.
@@ -20,7 +22,10 @@ package enum EngineAssembly {
     ///   - logs: Makes the loggers.
     ///   - userID: Names the pool's segment and the journal.
     package static func make(
-        configuration: ServerConfiguration, registry: MetricsRegistry, logs: LogSystem, userID: UInt32
+        configuration: ServerConfiguration,
+        registry: MetricsRegistry,
+        logs: LogSystem,
+        userID: UInt32
     ) throws(StartError) -> any EngineSide {
         let logger = logs.logger("lmcache.engine")
         let replies = ReplyRoute()

@@ -29,7 +29,11 @@ package final class LiveParts: ServerParts {
 
     package func startEngine() throws(StartError) {
         let engine = try EngineAssembly.make(
-            configuration: self.configuration, registry: self.registry, logs: self.logs, userID: getuid())
+            configuration: self.configuration,
+            registry: self.registry,
+            logs: self.logs,
+            userID: getuid()
+        )
         self.running.withLock { $0.engine = engine }
     }
 
@@ -55,8 +59,12 @@ package final class LiveParts: ServerParts {
         let shown = self.configuration.observability.areMetricsEnabled ? self.registry : MetricsRegistry()
         let log = self.logs.logger("lmcache.http")
         let server = AdminServer(
-            configuration: .init(host: address.host, port: address.port), operations: self.startedEngine.operations,
-            registry: shown, levels: self.logs.levels, logger: log)
+            configuration: .init(host: address.host, port: address.port),
+            operations: self.startedEngine.operations,
+            registry: shown,
+            levels: self.logs.levels,
+            logger: log
+        )
         do {
             let admin = try server.start { log.error("\($0)") }
             self.running.withLock { $0.admin = admin }

@@ -50,7 +50,9 @@ struct ClientSocket {
         }
     }
 
-    /// Appends what has arrived, waiting for something. Returns false at the end of the stream.
+    /// Appends what has arrived, waiting for something.
+    ///
+    /// Returns false at the end of the stream.
     func read(into bytes: inout [UInt8], deadline: ContinuousClock.Instant) throws(HTTPFailure) -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {

@@ -2,7 +2,9 @@
 
 import Telemetry
 
-/// Any JSON document, for the decoder. Members of objects come sorted by name, numbers in names by value.
+/// Any JSON document, for the decoder.
+///
+/// Members of objects come sorted by name, numbers in names by value.
 struct JSONDocument: Decodable {
     let value: JSONValue
 

@@ -5,7 +5,9 @@ import EngineKit
 
 private let defaults = CoordinatorSettings()
 
-/// Flags of the fleet coordinator, which is not built. Five of them fall back to an environment variable.
+/// Flags of the fleet coordinator, which is not built.
+///
+/// Five of them fall back to an environment variable.
 struct CoordinatorOptions: ParsableArguments {
     @Option(name: .customLong("coordinator-url"), help: "Refused: the fleet coordinator is not built.")
     var url: String?

@@ -3,7 +3,9 @@
 import ArgumentParser
 import EngineKit
 
-/// Readers of flag values. Each throws a phrase that follows "The value … is invalid for …:".
+/// Readers of flag values.
+///
+/// Each throws a phrase that follows "The value … is invalid for …:".
 enum Accepted {
     /// What is accepted, as ArgumentParser prints it behind the flag and the given value.
     struct Refusal: Error, CustomStringConvertible {

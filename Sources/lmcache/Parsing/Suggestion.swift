@@ -2,7 +2,10 @@
 
 /// Finds what a mistyped word was meant to be.
 enum Suggestion {
-    /// The only candidate that starts with the word; else the one with the smallest edit distance, if that is small for the word's length. Ties go to the first.
+    /// The only candidate that starts with the word; else the one with the smallest edit distance, if that is small for
+    /// the word's length.
+    ///
+    /// Ties go to the first.
     static func nearest(to word: String, in candidates: [String]) -> String? {
         guard (3...100).contains(word.utf8.count) else { return nil }
         let longer = candidates.filter { $0.hasPrefix(word) }

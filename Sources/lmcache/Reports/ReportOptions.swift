@@ -19,7 +19,9 @@ struct ReportOptions: ParsableArguments {
     @Flag(name: [.customShort("q"), .customLong("quiet")], help: "Nothing on standard output; only the exit code.")
     var isQuiet = false
 
-    /// Shows a report. Fails when the file cannot be written.
+    /// Shows a report.
+    ///
+    /// Fails when the file cannot be written.
     func emit(_ report: Report, _ context: CommandContext) -> ExitStatus {
         let text = self.format == .json ? report.jsonText : report.terminalText
         if !self.isQuiet { context.writeOutput(text) }

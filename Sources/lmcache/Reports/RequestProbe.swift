@@ -29,7 +29,10 @@ enum RequestProbe {
 
     /// Nil when the reply is as expected.
     private static func ask(
-        _ client: DealerClient, _ operation: CacheOperation, payloads: [[UInt8]], isExpected: ([UInt8]) -> Bool
+        _ client: DealerClient,
+        _ operation: CacheOperation,
+        payloads: [[UInt8]],
+        isExpected: ([UInt8]) -> Bool
     ) throws(TransportError) -> String? {
         let frames = [operation.encodedFrame()] + payloads
         guard let reply = try client.request(frames, timeoutMilliseconds: Self.timeoutMilliseconds) else {

@@ -1,5 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import Logging
+import Telemetry
 import Testing
 
 @testable import AdminHTTP

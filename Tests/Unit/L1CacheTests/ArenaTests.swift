@@ -1,5 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 import Testing
 
 @testable import L1Cache

@@ -30,7 +30,8 @@ struct ServerTests {
             parts.events == [
                 "engine", "requests tcp://127.0.0.1:* ipc:///tmp/lmcache-server-tests", "http 127.0.0.1:0", "signal",
                 "drain", "http stops", "requests stop", "engine stops",
-            ])
+            ]
+        )
     }
 
     @Test(arguments: [

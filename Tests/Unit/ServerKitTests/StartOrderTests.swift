@@ -15,8 +15,11 @@ struct StartOrderTests {
                     start: { () throws(StartError) in
                         events.append("+" + name)
                         if name == failing { throw .failed(part: name, reason: "no") }
-                    }, stop: { events.append("-" + name) })
-            })
+                    },
+                    stop: { events.append("-" + name) }
+                )
+            }
+        )
         var failure: StartError?
         do throws(StartError) { try order.start() } catch { failure = error }
         #expect(order.running == (failure == nil ? ["a", "b", "c"] : []))

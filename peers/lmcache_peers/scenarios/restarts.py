@@ -79,19 +79,25 @@ def between_two_pings(stage: Stage) -> str:
 
 
 def lookup_lost_in_the_crash(stage: Stage) -> str:
-    """A lookup that reached the server's machine but not its mind: the request is computed all the same."""
+    """A lookup that reached the server's machine but not its mind: the request is computed all the same.
+
+    Several times, because a ping that happens to be lost with it would set the engine free.
+    """
     prompt = random_tokens(seed=55, count=1500)
     known = stage.ask(stage.first, prompt)
-    stage.server.process.kill(signal.SIGSTOP)
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(stage.first.complete, prompt, seconds=REQUEST_SECONDS)
-        time.sleep(1)
-        stage.server.kill()
-        stage.server.start()
-        completion = answer.result(REQUEST_SECONDS + 5)
-    same = expect_same(known.completion, completion)
-    resumed = _wait_until_caching(stage, stage.first, seed=5500)
-    return f"answered after {completion.total_seconds:.1f} s, {same}; caching resumed after {resumed:.1f} s"
+    seconds = []
+    for _ in range(3):
+        stage.server.process.kill(signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(stage.first.complete, prompt, seconds=REQUEST_SECONDS)
+            time.sleep(0.4)
+            stage.server.kill()
+            stage.server.start()
+            completion = answer.result(REQUEST_SECONDS + 5)
+        expect_same(known.completion, completion)
+        seconds.append(f"{completion.total_seconds:.1f} s")
+        _wait_until_caching(stage, stage.first, seed=5500)
+    return f"answered after {', '.join(seconds)}, same text"
 
 
 def under_load(stage: Stage) -> str:

@@ -34,10 +34,13 @@ struct ServerConfigurationTests {
         ("--engine-type", { $0.requests.engineType = .blend }),
         ("--shm-name", { $0.requests.sharedMemoryName = "../x" }),
         ("--shm-name", { $0.requests.sharedMemoryName = String(repeating: "x", count: 201) }),
-        ("--shm-name", {
-            $0.requests.sharedMemoryName = "x"
-            $0.requests.isIsolatedIPC = true
-        }),
+        (
+            "--shm-name",
+            {
+                $0.requests.sharedMemoryName = "x"
+                $0.requests.isIsolatedIPC = true
+            }
+        ),
         ("--worker-reap-timeout-seconds", { $0.requests.workerReapTimeoutSeconds = 29 }),
         ("--worker-reap-timeout-seconds", { $0.requests.workerReapTimeoutSeconds = .nan }),
         ("--worker-reap-timeout-seconds", { $0.requests.workerReapTimeoutSeconds = -.infinity }),
@@ -89,10 +92,13 @@ struct ServerConfigurationTests {
         ("--lookup-hash-log-max-files", { $0.observability.lookupHashLogMaximumFiles = 0 }),
         ("--gc-monitor-min-pause-ms", { $0.observability.gcMonitorMinimumPauseMilliseconds = -1 }),
         ("--extra-logging-interval", { $0.observability.extraLoggingInterval = 0 }),
-        ("--enable-extra-logging", {
-            $0.observability.isEnabled = false
-            $0.observability.isExtraLoggingEnabled = true
-        }),
+        (
+            "--enable-extra-logging",
+            {
+                $0.observability.isEnabled = false
+                $0.observability.isExtraLoggingEnabled = true
+            }
+        ),
         ("--coordinator-url", { $0.coordinator.url = "http://c" }),
         ("--coordinator-event-reporting", { $0.coordinator.isEventReportingEnabled = true }),
         ("--coordinator-event-transport", { $0.coordinator.eventTransport = .kafka }),
@@ -174,14 +180,17 @@ struct ServerConfigurationTests {
 
 struct BindEndpointTests {
     @Test func readsWhatItWrites() {
-        for text in ["tcp://0.0.0.0:5555", "tcp://*:0", "tcp://[::1]:1", "ipc:///tmp/x", "ipc://@abstract", "tcp://h:65535"] {
+        for text in [
+            "tcp://0.0.0.0:5555", "tcp://*:0", "tcp://[::1]:1", "ipc:///tmp/x", "ipc://@abstract", "tcp://h:65535",
+        ] {
             #expect(BindEndpoint(text)?.description == text)
         }
     }
 
     @Test(arguments: [
         "", "tcp://", "tcp://:1", "tcp://h", "tcp://h:", "tcp://h:x", "tcp://h:65536", "tcp://h:-1", "tcp://a b:1",
-        "tcp://::1:5", "tcp://h/p:1", "ipc://", "udp://h:1", "inproc://x", "h:1", "ipc:///" + String(repeating: "x", count: 107),
+        "tcp://::1:5", "tcp://h/p:1", "ipc://", "udp://h:1", "inproc://x", "h:1",
+        "ipc:///" + String(repeating: "x", count: 107),
         "ipc://a\0b",
     ])
     func refuses(_ text: String) {
@@ -201,6 +210,7 @@ struct ConfigurationErrorTests {
         #expect(error.description == "The value '1' is invalid for '--a': accepted is 2 (why)")
         #expect(
             ConfigurationError(setting: "--a", given: nil, accepted: "2").description
-                == "Missing value for '--a': accepted is 2")
+                == "Missing value for '--a': accepted is 2"
+        )
     }
 }
