@@ -28,7 +28,7 @@ struct BenchmarkCommand: ParsableCommand {
     var parts: String = "original,ours,copy"
 
     @Option(help: "Seconds for each figure at most.")
-    var seconds: Double = 6
+    var seconds: Double = 8
 
     @Option(help: "Requests for each latency figure at most.")
     var requests: Int = 2_000
@@ -43,7 +43,9 @@ struct BenchmarkCommand: ParsableCommand {
     var markdown = false
 
     mutating func validate() throws {
-        guard self.seconds > 0, self.seconds <= 60 else { throw ValidationError("--seconds must be above 0, at most 60") }
+        guard self.seconds > 0, self.seconds <= 60 else {
+            throw ValidationError("--seconds must be above 0, at most 60")
+        }
         guard self.requests > 0, self.starts > 0, (0...1_000_000).contains(self.objects) else {
             throw ValidationError("--requests and --starts must be positive, --objects at most 1000000")
         }

@@ -13,6 +13,7 @@ struct Comparison {
         return [
             self.latency("lookup and wait, 32,768 tokens, hit, p50", \.hit, 50, .atMostShare(of: 15)),
             self.latency("the same, p99", \.hit, 99),
+            self.latency("lookup, wait and end of session, 32,768 tokens, hit, p50", \.hitSession, 50),
             self.latency("lookup and wait, 32,768 tokens, miss, p50", \.miss, 50),
             self.latency("the same, p99", \.miss, 99),
             self.latency("noop, p50", \.noop, 50),

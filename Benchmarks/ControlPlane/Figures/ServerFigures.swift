@@ -12,6 +12,8 @@ struct ServerFigures {
     var noop = LatencySeries()
     var ping = LatencySeries()
     var hit = LatencySeries()
+    /// The same lookups up to the reply to the end of their sessions.
+    var hitSession = LatencySeries()
     var miss = LatencySeries()
     var pingUnderLoad = LatencySeries()
     var lookupsPerSecond: Double?

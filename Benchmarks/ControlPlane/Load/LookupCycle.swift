@@ -3,7 +3,9 @@
 import CacheProtocol
 import ZMQTransport
 
-/// One client in a closed loop of lookup, wait and end of session. The end's reply is not waited for, as engines do.
+/// One client in a closed loop of lookup, wait and end of session.
+///
+/// Engines do not wait for the end's reply; `awaitEnd` is for those who want to time it.
 struct LookupCycle {
     private enum Stage { case lookup, wait }
 
@@ -51,7 +53,10 @@ struct LookupCycle {
     }
 
     /// Ends the session of a finished lookup.
-    mutating func finish() throws { try self.client.dealer.send([self.client.dealer.nextUID()] + self.end.frames) }
+    mutating func finish() throws { try self.send(self.end) }
+
+    /// Waits until the session is over.
+    func awaitEnd() throws { _ = try self.reply(.endSession) }
 
     private mutating func send(_ request: NumberedRequest) throws {
         self.uid = self.client.dealer.nextUID()

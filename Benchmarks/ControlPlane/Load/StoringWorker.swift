@@ -21,7 +21,8 @@ final class StoringWorker {
         let registration = KVCacheRegistration(
             instanceID: self.instance, modelName: Workload.modelName, worldSize: 1, engine: .vllm,
             tensors: [
-                planesFirstTensor(shape: Self.layerShape, segmentName: segment.name, segmentByteCount: byteCount, offset: 0)
+                planesFirstTensor(
+                    shape: Self.layerShape, segmentName: segment.name, segmentByteCount: byteCount, offset: 0)
             ],
             hints: LayoutHints(kvLayout: .nhd), groups: [])
         try self.client.call(.registerKVCache, RegisterRequest(registration: registration).encodedPayloads())

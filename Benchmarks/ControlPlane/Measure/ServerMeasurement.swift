@@ -31,8 +31,8 @@ struct ServerMeasurement {
         usleep(200_000)  // LMCache 0.5.6 shows new objects a little after the store's reply
         self.say("lookup and wait of \(Workload.longPrompt) tokens")
         let chunks = Workload.longPrompt / Workload.chunkSize
-        figures.hit = try self.lookups(prompt: 0, prefix: 1, expectedChunks: chunks)
-        figures.miss = try self.lookups(prompt: 1_000_000, prefix: 2, expectedChunks: 0)
+        (figures.hit, figures.hitSession) = try self.lookups(prompt: 0, prefix: 1, expectedChunks: chunks)
+        (figures.miss, _) = try self.lookups(prompt: 1_000_000, prefix: 2, expectedChunks: 0)
         try self.measureUnderLoad(&figures)
         try self.fill(worker, &figures)
         try worker.unregister()
@@ -62,23 +62,29 @@ struct ServerMeasurement {
         return series
     }
 
-    /// Time from the lookup's first byte to the wait's result; ends of sessions lie between the measured spans.
-    private func lookups(prompt: Int, prefix: Int, expectedChunks: Int) throws -> LatencySeries {
+    /// Times from the lookup's first byte to the wait's result, and to the end of the session.
+    private func lookups(
+        prompt: Int, prefix: Int, expectedChunks: Int
+    ) throws -> (found: LatencySeries, ended: LatencySeries) {
         let tokens = Workload.prompt(prompt, tokenCount: Workload.longPrompt)
         var cycle = LookupCycle(
             client: self.client, prefix: prefix, tokens: tokens, expectedChunks: expectedChunks)
-        var series = LatencySeries()
+        var found = LatencySeries()
+        var ended = LatencySeries()
         let end = ContinuousClock.now + self.limits.duration
         for round in 0..<self.limits.requestCount + 10 {
             let began = ContinuousClock.now
             if began > end { break }
             try cycle.begin()
             while try !cycle.advance() {}
-            if round >= 10 { series.append(ContinuousClock.now - began) }
+            let result = ContinuousClock.now
             try cycle.finish()
-            try self.ping()  // the end of the session is done before the next lookup begins
+            try cycle.awaitEnd()
+            if round < 10 { continue }  // warms up
+            found.append(result - began)
+            ended.append(ContinuousClock.now - began)
         }
-        return series
+        return (found, ended)
     }
 
     private func measureUnderLoad(_ figures: inout ServerFigures) throws {
