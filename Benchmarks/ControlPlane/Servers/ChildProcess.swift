@@ -61,9 +61,19 @@ struct ChildProcess {
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number) { number in
                 let group = runningGroup.load(ordering: .relaxed)
-                if group > 0 { kill(-group, SIGKILL) }
+                if group > 0 { endGroup(group) }
                 _exit(128 + number)
             }
         }
     }
+}
+
+/// Lets a group remove its shared memory, then makes it end. Only calls that a signal handler may make.
+private func endGroup(_ group: pid_t) {
+    kill(-group, SIGTERM)
+    for _ in 0..<500 {
+        if waitpid(group, nil, WNOHANG) != 0 { break }
+        usleep(10_000)
+    }
+    kill(-group, SIGKILL)
 }

@@ -11,19 +11,21 @@ final class RunningServer {
     let startTime: Duration
     private let process: ChildProcess
     private let poolName: String
+    /// Kept when the server does not start.
+    private let log: String
 
     init(_ program: ServerProgram, poolGigabytes: Int) throws {
         self.program = program
         self.ports = ServerPorts(request: try LoopbackSocket.freePort(), http: try LoopbackSocket.freePort())
         self.poolName = "benchmark_\(getpid())_\(self.ports.request)"
-        let log = "/tmp/lmcache-benchmark-\(getpid()).log"
+        self.log = "/tmp/lmcache-benchmark-\(getpid()).log"
         setenv("LMCACHE_TRACK_USAGE", "false", 1)
         setenv("HF_HUB_OFFLINE", "1", 1)
         let arguments = program.arguments(ports: self.ports, poolGigabytes: poolGigabytes, poolName: self.poolName)
         let began = ContinuousClock.now
-        self.process = try ChildProcess(arguments, log: log)
+        self.process = try ChildProcess(arguments, log: self.log)
         do {
-            try Self.waitUntilReady(self.process, program, self.ports, log: log)
+            try Self.waitUntilReady(self.process, program, self.ports, log: self.log)
         } catch {
             self.process.stop()
             throw error
@@ -41,6 +43,7 @@ final class RunningServer {
 
     func stop() {
         self.process.stop()
+        unlink(self.log)
         // What a killed server leaves behind.
         shm_unlink("/lmcache_l1_pool_" + self.poolName)
     }
