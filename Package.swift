@@ -89,7 +89,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
-        dependencies: ["ZMQTransport", "CacheProtocol", "MessagePack", "DeviceTransfer", "KVModel", arguments],
+        dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
@@ -126,6 +126,7 @@ let tests: [Target] = [
     unitTests("EngineKit", with: ["Telemetry"]),
     unitTests("ServerKit", with: ["EngineKit", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
+    jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
     jointTests(
         "SimulationTests", of: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging]),
