@@ -7,7 +7,7 @@ final class PageCopier {
     private let arena: ArenaView
     private let scratch: UnsafeMutableRawBufferPointer
     private static let scratchByteCount = 256 * 1024
-    /// The processor's own prefetch does not know where the next page lies.
+    /// For stores: the processor cannot guess where the next page lies. Loads read the arena in sequence.
     private static let fetchedAheadByteCount = 2048
 
     private struct Step {
@@ -52,7 +52,7 @@ final class PageCopier {
             let place = part + piece.objectOffset
             let next = Step(
                 destination: isStore ? place : page, source: isStore ? page : place, byteCount: piece.byteCount)
-            lmc_fetch_ahead(next.source, min(piece.byteCount, Self.fetchedAheadByteCount))
+            if isStore { lmc_fetch_ahead(page, min(piece.byteCount, Self.fetchedAheadByteCount)) }
             if let pending { self.run(pending, transposition) }
             pending = next
         }
