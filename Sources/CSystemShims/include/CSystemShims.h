@@ -46,10 +46,12 @@ struct lmc_rows {
     size_t source_inner_stride;
 };
 /// Copies outer_count x inner_count rows, the inner loop first. The areas must not overlap, nor rows of the destination.
-///
-/// Stores are non-temporal, with one fence at the end, where the processor has AVX2 and the destination, its strides
-/// and the length are multiples of 16; else each row is one memcpy.
 void lmc_copy_rows(void *restrict destination, const void *restrict source, const struct lmc_rows *rows);
+/// lmc_copy_rows with non-temporal stores and one fence at the end, where the processor has AVX2 and the destination,
+/// its strides and the length are multiples of 32.
+void lmc_copy_rows_streaming(void *restrict destination, const void *restrict source, const struct lmc_rows *rows);
+/// Asks for bytes that are read soon. Any address will do.
+void lmc_fetch_ahead(const void *address, size_t length);
 
 /// Writes to standard error with one write(2) for each call; a short write or an error is ignored.
 void lmc_write_standard_error(const char *bytes, size_t length);

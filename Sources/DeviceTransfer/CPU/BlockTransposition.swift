@@ -5,39 +5,51 @@ import KVModel
 
 /// Copies one block between `[heads][slots][size]` pages and `[slots][heads][size]` objects.
 struct BlockTransposition {
-    private let readsInSequence: lmc_rows
-    private let writesInSequence: lmc_rows
-    private static let lineBytes: UInt = 64
+    /// Reads the block in sequence.
+    private let rows: lmc_rows
+    /// Both in the page and in the object.
+    private let blockBytes: Int
+    private static let lineBytes = 64
 
     /// - Parameter direction: A store copies from a page to an object's block, a load the other way round.
     init(_ group: KernelGroup, direction: Transfer.Direction) {
         let element = group.elementType.byteCount
         let row = group.headSize * element
-        let inPage = (
-            slot: group.geometry.slotStride * element, head: group.geometry.headStride * element
-        )
-        let inObject = (slot: group.headCount * row, head: row)
-        let (destination, source) = direction == .store ? (inObject, inPage) : (inPage, inObject)
-        let slotsFirst = lmc_rows(
-            outer_count: group.slotsPerBlock, inner_count: group.headCount, length: row,
-            destination_outer_stride: destination.slot, destination_inner_stride: destination.head,
-            source_outer_stride: source.slot, source_inner_stride: source.head)
-        let headsFirst = lmc_rows(
-            outer_count: group.headCount, inner_count: group.slotsPerBlock, length: row,
-            destination_outer_stride: destination.head, destination_inner_stride: destination.slot,
-            source_outer_stride: source.head, source_inner_stride: source.slot)
-        self.readsInSequence = direction == .store ? headsFirst : slotsFirst
-        self.writesInSequence = direction == .store ? slotsFirst : headsFirst
+        let pageSlot = group.geometry.slotStride * element
+        let pageHead = group.geometry.headStride * element
+        let objectSlot = group.headCount * row
+        self.blockBytes = group.slotsPerBlock * objectSlot
+        switch direction {
+        case .store:
+            self.rows = lmc_rows(
+                outer_count: group.headCount, inner_count: group.slotsPerBlock, length: row,
+                destination_outer_stride: row, destination_inner_stride: objectSlot,
+                source_outer_stride: pageHead, source_inner_stride: pageSlot)
+        case .load:
+            self.rows = lmc_rows(
+                outer_count: group.slotsPerBlock, inner_count: group.headCount, length: row,
+                destination_outer_stride: pageSlot, destination_inner_stride: pageHead,
+                source_outer_stride: objectSlot, source_inner_stride: row)
+        }
     }
 
     /// Both are one block long and do not overlap.
-    func copy(from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer) {
-        // Streamed whole lines need no order, and reads like one; a line written in parts must be finished soon.
-        let isWholeLines =
-            UInt(bitPattern: destination) % Self.lineBytes == 0
-            && UInt(self.readsInSequence.length) % Self.lineBytes == 0
-        withUnsafePointer(to: isWholeLines ? self.readsInSequence : self.writesInSequence) { rows in
-            lmc_copy_rows(destination, source, rows)
+    ///
+    /// - Parameter scratch: Of any size; blocks that are larger are copied without it.
+    func copy(
+        from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawBufferPointer
+    ) {
+        withUnsafePointer(to: self.rows) { rows in
+            if rows.pointee.length % Self.lineBytes == 0, Int(bitPattern: destination) % Self.lineBytes == 0 {
+                lmc_copy_rows_streaming(destination, source, rows)
+            } else if self.blockBytes <= scratch.count, let scratch = scratch.baseAddress {
+                // A streamed line must be written whole.
+                lmc_copy_rows(scratch, source, rows)
+                lmc_copy_streaming(destination, scratch, self.blockBytes)
+            } else {
+                lmc_copy_rows(destination, source, rows)
+            }
         }
     }
 }

@@ -5,8 +5,23 @@ import CSystemShims
 /// Moves the bytes of checked transfers. Used by one thread.
 final class PageCopier {
     private let arena: ArenaView
+    private let scratch: UnsafeMutableRawBufferPointer
+    private static let scratchByteCount = 256 * 1024
+    /// For stores: the processor cannot guess where the next page lies. Loads read the arena in sequence.
+    private static let fetchedAheadByteCount = 2048
 
-    init(arena: ArenaView) { self.arena = arena }
+    private struct Step {
+        let destination: UnsafeMutableRawPointer
+        let source: UnsafeMutableRawPointer
+        let byteCount: Int
+    }
+
+    init(arena: ArenaView) {
+        self.arena = arena
+        self.scratch = .allocate(byteCount: Self.scratchByteCount, alignment: 64)
+    }
+
+    deinit { self.scratch.deallocate() }
 
     /// Copies every object. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
     func run(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors) {
@@ -14,27 +29,42 @@ final class PageCopier {
             guard var part = self.arena.address(of: object.place) else { continue }
             for (member, kernelIndex) in layout.objectGroups[object.objectGroup].kernelGroups.enumerated() {
                 let kernel = layout.kernelGroups[kernelIndex]
-                let plan = PagePlan(kernel)
-                let isStore = transfer.direction == .store
-                let transposition =
-                    plan.isTransposed ? BlockTransposition(kernel, direction: transfer.direction) : nil
-                plan.forEachPiece(
-                    blockIDs: object.blockIDs[member], skip: transfer.skip(of: object, member: member),
-                    protectedBlockID: isStore ? nil : transfer.protectedBlockID
-                ) { piece in
-                    guard let tensor = tensors.firstElements[piece.tensor] else { return }
-                    let page = tensor + piece.pageOffset
-                    let place = part + piece.objectOffset
-                    let (destination, source) = isStore ? (place, page) : (page, place)
-                    // Streamed both ways: neither side is read again soon by this process.
-                    if let transposition {
-                        transposition.copy(from: source, to: destination)
-                    } else {
-                        lmc_copy_streaming(destination, source, piece.byteCount)
-                    }
-                }
+                self.copy(kernel, member: member, of: object, at: part, transfer, tensors)
                 part += kernel.byteCount
             }
+        }
+    }
+
+    private func copy(
+        _ kernel: KernelGroup, member: Int, of object: ObjectCopy, at part: UnsafeMutableRawPointer,
+        _ transfer: Transfer, _ tensors: MappedTensors
+    ) {
+        let isStore = transfer.direction == .store
+        let plan = PagePlan(kernel)
+        let transposition = plan.isTransposed ? BlockTransposition(kernel, direction: transfer.direction) : nil
+        var pending: Step?
+        plan.forEachPiece(
+            blockIDs: object.blockIDs[member], skip: transfer.skip(of: object, member: member),
+            protectedBlockID: isStore ? nil : transfer.protectedBlockID
+        ) { piece in
+            guard let tensor = tensors.firstElements[piece.tensor] else { return }
+            let page = tensor + piece.pageOffset
+            let place = part + piece.objectOffset
+            let next = Step(
+                destination: isStore ? place : page, source: isStore ? page : place, byteCount: piece.byteCount)
+            if isStore { lmc_fetch_ahead(page, min(piece.byteCount, Self.fetchedAheadByteCount)) }
+            if let pending { self.run(pending, transposition) }
+            pending = next
+        }
+        if let pending { self.run(pending, transposition) }
+    }
+
+    /// Streams both ways: neither side is read again soon by this process.
+    private func run(_ step: Step, _ transposition: BlockTransposition?) {
+        if let transposition {
+            transposition.copy(from: step.source, to: step.destination, scratch: self.scratch)
+        } else {
+            lmc_copy_streaming(step.destination, step.source, step.byteCount)
         }
     }
 }

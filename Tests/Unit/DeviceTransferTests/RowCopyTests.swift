@@ -37,8 +37,15 @@ import Testing
             }
         }
         guard let toBase = to.baseAddress, let fromBase = from.baseAddress else { return }
-        withUnsafePointer(to: rows) { lmc_copy_rows(toBase + destinationOffset, fromBase + sourceOffset, $0) }
-        #expect(memcmp(toBase, expected, expected.count) == 0, "\(rows) at \(destinationOffset) from \(sourceOffset)")
+        lmc_fetch_ahead(fromBase + sourceOffset, sourceBytes)
+        for streams in [false, true] {
+            memset(toBase, 0, to.count)
+            let copy = streams ? lmc_copy_rows_streaming : lmc_copy_rows
+            withUnsafePointer(to: rows) { copy(toBase + destinationOffset, fromBase + sourceOffset, $0) }
+            #expect(
+                memcmp(toBase, expected, expected.count) == 0,
+                "\(rows) at \(destinationOffset) from \(sourceOffset), streams \(streams)")
+        }
     }
 
     /// Contiguous in the source and transposed in the destination, or the other way round, with `gap` bytes after rows.
@@ -67,7 +74,6 @@ import Testing
         for length in [16, 32, 48, 80, 112, 128, 144, 160, 256] {
             for offset in 0..<64 {
                 for gap in [0, 1, 16, 48] {
-                    // 4096 bytes or more are streamed.
                     let rows = self.transposing(
                         8, max(4, 512 / length), length: length, gap: gap, scatters: offset % 2 == 0)
                     self.check(rows, destinationOffset: offset, sourceOffset: (offset * 7) % 64)
@@ -85,6 +91,7 @@ import Testing
             rows.outer_count = outer
             rows.inner_count = inner
             lmc_copy_rows(&byte, &other, &rows)
+            lmc_copy_rows_streaming(&byte, &other, &rows)
         }
         #expect(byte == 7 && other == 9)
     }
