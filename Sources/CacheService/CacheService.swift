@@ -109,6 +109,19 @@ package final class CacheService: Sendable {
         self.send(call.request.refusal(reason), call.connection)
     }
 
+    /// Decodes the payloads of a request that has got its reply already; nil, logged and counted, when it cannot be read.
+    func readable<Request: OperationRequest>(
+        _ type: Request.Type, _ operation: CacheOperation, _ call: ServiceCall
+    ) -> Request? {
+        do {
+            return try Request(payloads: call.request.payloads)
+        } catch {
+            self.complain(operation.rawValue, "\(operation.rawValue): \(error)")
+            self.engine.metrics.requestRefused(operation: operation.rawValue, reason: "undecodable")
+            return nil
+        }
+    }
+
     /// Decodes a request's payloads; on failure the client has got its reply and nil is returned.
     func decoded<Request: OperationRequest>(
         _ type: Request.Type, _ operation: CacheOperation, _ call: ServiceCall
