@@ -28,7 +28,6 @@ extension CacheEngine {
         else {
             self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
-            self.releaseShares(of: shares)
             return reply(.miss)
         }
         let handles = taken.map { $0.handle }
