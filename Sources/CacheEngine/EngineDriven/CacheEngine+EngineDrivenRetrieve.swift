@@ -42,7 +42,7 @@ extension CacheEngine {
         let entry = PendingTransfers.Entry(
             identity: context.identity, requestID: order.key.requestID, connection: order.connection, handles: handles,
             places: places, chunkIndices: Array(places.indices), startedAt: startedAt)
-        self.state.withLock { $0.pending.openRead(entry) }
+        if !handles.isEmpty { self.state.withLock { $0.pending.openRead(entry) } }
         reply(.slots(PoolSlots(places: places, chunkIndices: entry.chunkIndices, layout: context.worker.layout)))
     }
 
