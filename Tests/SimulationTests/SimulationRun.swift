@@ -37,7 +37,8 @@ struct SimulationRun {
         settings.deviceQueueLimit = Int.random(in: 2...16, using: &self.random)
         settings.writeTimeToLive = .seconds(90)
         self.server = try SimulatedServer(settings)
-        let kinds: [SimulatedEngine.Kind] = [.plain, .plain, .engineDriven, .engineDriven]
+        let kinds: [SimulatedEngine.Kind] =
+            [.plain, .plain, .engineDriven, .engineDriven]
             + [SimulatedEngine.Kind.twoRanks, .twoReaders, .windowed].shuffled(using: &self.random).prefix(2)
         self.engines = kinds.enumerated().map { SimulatedEngine(number: $0.offset + 1, kind: $0.element) }
         for engine in self.engines {

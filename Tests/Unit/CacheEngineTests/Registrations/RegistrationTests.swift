@@ -8,11 +8,13 @@ import Testing
 @testable import CacheEngine
 
 @Suite struct RegistrationTests {
-    @Test(arguments: [
-        ("/lmcache_kv_123_0", 123), ("lmcache_kv_7_99", 7), ("//lmcache_kv_7_x", 7), ("/lmcache_kv__0", nil),
-        ("/lmcache_kv_0_0", nil), ("/lmcache_kv_-3_0", nil), ("/lmcache_kv_4294967296_0", nil), ("/lmcache_kv_12", nil),
-        ("/lmcache_kv_1_2_3", nil), ("/lmcache_q_12_0", nil), ("/other", nil), ("", nil),
-    ] as [(String, Int32?)])
+    @Test(
+        arguments: [
+            ("/lmcache_kv_123_0", 123), ("lmcache_kv_7_99", 7), ("//lmcache_kv_7_x", 7), ("/lmcache_kv__0", nil),
+            ("/lmcache_kv_0_0", nil), ("/lmcache_kv_-3_0", nil), ("/lmcache_kv_4294967296_0", nil),
+            ("/lmcache_kv_12", nil),
+            ("/lmcache_kv_1_2_3", nil), ("/lmcache_q_12_0", nil), ("/other", nil), ("", nil),
+        ] as [(String, Int32?)])
     func findsTheClientsProcess(name: String, expected: Int32?) {
         #expect(KVCacheRegistration.simulated(instance: 1, name: name).clientProcessID == expected)
     }
