@@ -37,9 +37,10 @@ package struct Session: Sendable {
         self.index(of: connection) ?? self.lookups.indices.last
     }
 
-    /// A lookup of this very text: the connection's own, or another one's.
+    /// A lookup of this very text: the connection's own, or another one's, if possible one that still has shares.
     package func lookupIndex(for connection: ConnectionID, covering text: PrefixIdentity) -> Int? {
         self.lookups.firstIndex { $0.connection == connection && $0.covers(text) }
+            ?? self.lookups.lastIndex { $0.covers(text) && !$0.lease.isEmpty }
             ?? self.lookups.lastIndex { $0.covers(text) }
     }
 

@@ -104,6 +104,19 @@ import Testing
         #expect(loaded == EngineScript.blocks(3))
     }
 
+    /// Two engines with one request id and one prompt: each worker finds shares, whoever looked them up.
+    @Test func everyLookupOfATextServesOneWorker() throws {
+        let script = try EngineScript()
+        defer { script.stop() }
+        try script.register(.simulated(instance: 1))
+        script.store(self.text)
+        script.lookup(self.text, request: "same", connection: ConnectionID(10))
+        script.lookup(self.text, request: "same", connection: ConnectionID(20))
+        let results = (0..<3).map { _ in script.retrieve(self.text, request: "same")?.isSuccessful }
+        #expect(results == [true, true, false])
+        #expect(script.usage.leasedCount == 0)
+    }
+
     @Test func failedRetrieveOfAnotherTextTakesNoShares() throws {
         let script = try EngineScript()
         defer { script.stop() }
