@@ -96,6 +96,10 @@ let sources: [Target] = [
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
+    .target(
+        name: "EngineTestSupport",
+        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        path: "Tests/Support/EngineTestSupport", swiftSettings: checked),
 ]
 
 /// A target's own tests, in Tests/Unit/<target>Tests.
@@ -120,16 +124,20 @@ let tests: [Target] = [
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer"]),
-    unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests(
+        "CacheService",
+        with: [
+            "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
+            "MessagePack", logging,
+        ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry"]),
     unitTests("ServerKit", with: ["EngineKit", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
-    jointTests(
-        "SimulationTests", of: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging]),
+    jointTests("SimulationTests", of: ["EngineTestSupport", "CacheEngine", "L1Cache", "DeviceTransfer", "KVModel"]),
     jointTests(
         "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         exclude: ["Snapshots"]),

@@ -28,7 +28,6 @@ extension CacheEngine {
         else {
             self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
-            self.releaseShares(of: shares)
             return reply(.miss)
         }
         let handles = taken.map { $0.handle }
@@ -43,7 +42,7 @@ extension CacheEngine {
         let entry = PendingTransfers.Entry(
             identity: context.identity, requestID: order.key.requestID, connection: order.connection, handles: handles,
             places: places, chunkIndices: Array(places.indices), startedAt: startedAt)
-        self.state.withLock { $0.pending.openRead(entry) }
+        if !handles.isEmpty { self.state.withLock { $0.pending.openRead(entry) } }
         reply(.slots(PoolSlots(places: places, chunkIndices: entry.chunkIndices, layout: context.worker.layout)))
     }
 

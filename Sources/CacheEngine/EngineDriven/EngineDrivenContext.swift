@@ -34,7 +34,8 @@ extension CacheEngine {
         guard let plan = EngineDrivenPlan(key: order.key, chunkSize: self.configuration.chunkSize) else {
             self.logger.warning(
                 """
-                Range \(order.key.start)..<\(order.key.end) of request \(order.key.requestID) is refused: it needs a                 worker_id and whole chunks of \(self.configuration.chunkSize) tokens within the prompt
+                Range \(order.key.start)..<\(order.key.end) of request \(order.key.requestID) is refused: it needs a \
+                worker_id and whole chunks of \(self.configuration.chunkSize) tokens within the prompt
                 """)
             return nil
         }

@@ -78,12 +78,14 @@ package struct PendingTransfers: Sendable {
 
     package mutating func openRead(_ entry: Entry) { self.reads.append(entry) }
 
-    /// Takes the write that a commit ends: the same request's, else the oldest of the same identity.
+    /// Takes the write that a commit ends. The range alone is not enough: a commit that comes late, after its own write was
+    /// orphaned, must not make another request's half-written slots visible.
     package mutating func takeWrite(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.writes, identity, requestID: requestID)
     }
 
-    /// Takes the read that a commit ends: the same request's, else the oldest of the same identity.
+    /// Takes the read that a commit ends. Clients commit after a miss, too: that must not end the hold of another request
+    /// that is reading the same range.
     package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.reads, identity, requestID: requestID)
     }
@@ -129,9 +131,7 @@ package struct PendingTransfers: Sendable {
     }
 
     private static func take(from entries: inout [Entry], _ identity: Identity, requestID: String) -> Entry? {
-        let index =
-            entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
-            ?? entries.firstIndex { $0.identity == identity }
+        let index = entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
         return index.map { entries.remove(at: $0) }
     }
 }

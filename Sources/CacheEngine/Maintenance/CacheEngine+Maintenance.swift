@@ -90,7 +90,8 @@ extension CacheEngine {
             self.metrics.workerReaped()
             self.logger.warning(
                 """
-                Reaped GPU instance \(reaping.due.id): silent for \(reaping.due.silentFor.fixedSeconds)s                 (pinged=\(reaping.due.hasPinged), reason=\(reaping.due.reason))
+                Reaped GPU instance \(reaping.due.id): silent for \(reaping.due.silentFor.fixedSeconds)s \
+                (pinged=\(reaping.due.hasPinged), reason=\(reaping.due.reason))
                 """)
         }
         return reaped.map(\.due.id)

@@ -73,6 +73,7 @@ extension CacheEngine {
                 state.liveness.active(request.instanceID, connection: connection, now: now)
                 return true
             }
+            _ = state.removeEngineDrivenWorker(request.instanceID)
             state.engineDrivenWorkers[request.instanceID] = worker
             state.layouts.add(
                 worker.modelLayout(chunkSize: self.configuration.chunkSize),
@@ -85,7 +86,8 @@ extension CacheEngine {
             isKnown
                 ? "Instance \(request.instanceID) already registered; refreshing liveness"
                 : """
-                Registered non-GPU context for instance \(request.instanceID) (model=\(request.modelName),                 world_size=\(request.worldSize)) using \(transport) non-GPU transfer strategy
+                Registered non-GPU context for instance \(request.instanceID) (model=\(request.modelName), \
+                world_size=\(request.worldSize)) using \(transport) non-GPU transfer strategy
                 """)
         return self.cache.pool
     }

@@ -36,27 +36,28 @@ extension CacheEngine {
             self.releaseShares(of: order)
             return reply(.failed)
         }
-        guard let text = self.text(of: plan, order: order, worker: worker),
-            let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout)
-        else {
+        guard let text = self.text(of: plan, order: order, worker: worker) else {
+            self.releaseShares(of: order)
+            return reply(.failed)
+        }
+        guard let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout) else {
             self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
-            self.releaseShares(of: order)
             return reply(.failed)
         }
         self.submitLoad(cells, order: order, plan: plan, worker: worker, reply: reply)
     }
 
-    /// TensorRT-LLM asks for its whole prompt whatever the lookup said.
+    /// TensorRT-LLM asks for its whole prompt whatever the lookup said. Without a lookup of this very prompt nothing is
+    /// cut: the engine would take what another request's lookup left out for loaded.
     private func clampedEnd(_ order: TransferOrder, engine: EngineKind) -> Int? {
         guard engine == .trtllm else { return nil }
-        let hit = self.state.withLock { state -> Int in
-            guard let session = state.sessions[order.key.requestID],
-                let index = session.lookupIndex(for: order.connection)
-            else { return 0 }
-            return session.lookups[index].hitChunks
+        let wanted = max(order.key.end, 0) / self.configuration.chunkSize
+        let text = KeyText(key: order.key, hashes: Array(self.chain(for: order.key).hashes.prefix(wanted)))
+        let hit = self.state.withLock { state in
+            state.sessions[order.key.requestID]?.longestHit(ofPrompt: text)
         }
-        return max(order.key.start, hit * self.configuration.chunkSize)
+        return hit.map { max(order.key.start, $0 * self.configuration.chunkSize) }
     }
 
     /// The text up to the end of the range, in the namespace of the worker's own layout.

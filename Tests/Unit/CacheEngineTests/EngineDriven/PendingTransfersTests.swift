@@ -35,13 +35,24 @@ import Testing
         #expect(pending.openCount == 0)
     }
 
-    @Test func prefersTheSameRequestAmongEqualReads() {
+    /// Another request's late commit must not end what this one is still writing or reading.
+    @Test func takesNothingOfAnotherRequest() {
+        var pending = PendingTransfers()
+        let identity = Self.identity()
+        pending.openWrite(Self.entry(identity, request: "mine", index: 1))
+        pending.openRead(Self.entry(identity, request: "mine", index: 2))
+        #expect(pending.takeWrite(identity, requestID: "late") == nil)
+        #expect(pending.takeRead(identity, requestID: "late") == nil)
+        #expect(pending.openCount == 2)
+    }
+
+    @Test func tellsEqualReadsApartByTheirRequests() {
         var pending = PendingTransfers()
         let identity = Self.identity()
         pending.openRead(Self.entry(identity, request: "first", index: 1))
         pending.openRead(Self.entry(identity, request: "second", index: 2))
         #expect(pending.takeRead(identity, requestID: "second")?.handles.first?.index == 2)
-        #expect(pending.takeRead(identity, requestID: "unknown")?.handles.first?.index == 1)
+        #expect(pending.takeRead(identity, requestID: "first")?.handles.first?.index == 1)
     }
 
     @Test func aLostConnectionsWritesCanNeverBeCommitted() {
