@@ -7,9 +7,11 @@ import ZMQTransport
 final class CacheClient {
     let dealer: DealerClient
 
-    init(port: UInt16) throws {
+    /// - Parameter group: Clients of one group share an I/O thread.
+    init(port: UInt16, group: DealerGroup? = nil) throws {
         self.dealer = try DealerClient(
-            endpoint: "tcp://\(LoopbackSocket.host):\(port)", lingerMilliseconds: 0, sendTimeoutMilliseconds: 20_000)
+            endpoint: "tcp://\(LoopbackSocket.host):\(port)", group: group, lingerMilliseconds: 0,
+            sendTimeoutMilliseconds: 20_000)
     }
 
     deinit { self.dealer.close() }

@@ -2,6 +2,7 @@
 
 import NativeThreads
 import Synchronization
+import ZMQTransport
 
 /// Clients that look up in closed loops, all driven by one thread.
 ///
@@ -37,10 +38,12 @@ final class LookupLoad: Sendable {
     private func loop() {
         do {
             var cycles: [LookupCycle] = []
+            // As in an engine, whose clients share one I/O thread.
+            let group = try DealerGroup()
             for index in 0..<self.clientCount {
                 // Client i asks for the start of stored prompt i.
                 let tokens = Workload.prompt(index, tokenCount: Workload.shortPrompt)
-                let client = try CacheClient(port: self.port)
+                let client = try CacheClient(port: self.port, group: group)
                 cycles.append(
                     LookupCycle(
                         client: client, prefix: 10 + index, tokens: tokens, expectedChunks: self.expectedChunks))

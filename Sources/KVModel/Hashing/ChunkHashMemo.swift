@@ -19,7 +19,7 @@ package struct ChunkHashMemo: Sendable {
     /// Makes an empty memo, which takes memory from its first use on.
     ///
     /// - Parameter tokenLimit: Most tokens remembered; 4 bytes each.
-    package init(hasher: ChunkHasher, tokenLimit: Int = 1 << 21) {
+    package init(hasher: ChunkHasher, tokenLimit: Int = 1 << 20) {
         self.hasher = hasher
         let wanted = max(1, tokenLimit / hasher.chunkSize)
         self.slotCount = 1 << (Int.bitWidth - 1 - wanted.leadingZeroBitCount)
