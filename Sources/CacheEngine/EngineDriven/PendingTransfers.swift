@@ -78,14 +78,20 @@ package struct PendingTransfers: Sendable {
 
     package mutating func openRead(_ entry: Entry) { self.reads.append(entry) }
 
-    /// Takes the write that a commit ends: the same request's, else the oldest of the same identity.
+    /// Takes the write that a commit ends: the same request's, else the oldest of the same identity. Nil for the late
+    /// commit of an orphan, which must not make visible what another request is still writing.
     package mutating func takeWrite(_ identity: Identity, requestID: String) -> Entry? {
-        Self.take(from: &self.writes, identity, requestID: requestID)
+        if let exact = Self.take(from: &self.writes, identity, requestID: requestID) { return exact }
+        let isLate = self.orphanedWrites.contains { $0.identity == identity && $0.requestID == requestID }
+        return isLate ? nil : Self.takeOldest(from: &self.writes, identity)
     }
 
-    /// Takes the read that a commit ends: the same request's, else the oldest of the same identity.
+    /// Takes the read that a commit ends: the same request's, also from a connection that is gone, else the oldest of the
+    /// same identity.
     package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.reads, identity, requestID: requestID)
+            ?? Self.take(from: &self.orphanedReads, identity, requestID: requestID)
+            ?? Self.takeOldest(from: &self.reads, identity)
     }
 
     /// Orphans what a lost connection had open. Returns the writes, whose keys become free for others.
@@ -129,9 +135,12 @@ package struct PendingTransfers: Sendable {
     }
 
     private static func take(from entries: inout [Entry], _ identity: Identity, requestID: String) -> Entry? {
-        let index =
-            entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
-            ?? entries.firstIndex { $0.identity == identity }
+        let index = entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
+        return index.map { entries.remove(at: $0) }
+    }
+
+    private static func takeOldest(from entries: inout [Entry], _ identity: Identity) -> Entry? {
+        let index = entries.firstIndex { $0.identity == identity }
         return index.map { entries.remove(at: $0) }
     }
 }
