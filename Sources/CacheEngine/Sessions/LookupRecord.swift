@@ -36,6 +36,15 @@ package struct LookupRecord: Sendable {
         return other.hashes.count <= text.hashes.count && text.hashes[other.hashes.count - 1] == last
     }
 
+    /// Whether this lookup was about the same tokens, as far as both reach and whatever the namespace.
+    ///
+    /// - Parameter hashes: From the first chunk.
+    func shares(_ hashes: ArraySlice<ChunkHash>) -> Bool {
+        guard let text = self.text else { return false }
+        let common = min(hashes.count, text.hashes.count)
+        return common > 0 && text.hashes[common - 1] == hashes[hashes.startIndex + common - 1]
+    }
+
     /// Gives the answer out. Nil when it was given before.
     package mutating func consumeAnswer() -> Int? {
         guard !self.isAnswered else { return nil }

@@ -43,6 +43,12 @@ package struct Session: Sendable {
             ?? self.lookups.lastIndex { $0.covers(text) }
     }
 
+    /// A lookup of these tokens, as far as both reach: the connection's own, or another one's.
+    package func lookupIndex(for connection: ConnectionID, sharing hashes: ArraySlice<ChunkHash>) -> Int? {
+        self.lookups.firstIndex { $0.connection == connection && $0.shares(hashes) }
+            ?? self.lookups.lastIndex { $0.shares(hashes) }
+    }
+
     /// Ends the lookups of one connection, or all of them where it has none of its own. Returns their leases.
     package mutating func endLookups(of connection: ConnectionID) -> [ObjectHandle] {
         guard self.index(of: connection) != nil else { return self.endAllLookups() }

@@ -24,16 +24,18 @@ extension CacheEngine {
         return nil
     }
 
-    /// Uses up this worker's shares of the range without a copy, for a retrieve that failed.
+    /// Uses up this worker's shares of the range without a copy, for a retrieve that failed. Only those of a lookup of the
+    /// same tokens: another engine may have given the same id to another text.
     func releaseShares(of order: TransferOrder) {
         guard let rank = order.key.workerID else { return }
         let chunk = self.configuration.chunkSize
         let first = max(order.key.start, 0) / chunk
         let range = first..<max(first, max(order.key.end, 0).dividedRoundingUp(by: chunk))
+        let hashes = self.chain(for: order.key).hashes.prefix(range.upperBound)
         let now = self.now
         let released = self.state.withLock { state in
             state.sessions.withExisting(order.key.requestID, now: now) { session -> [ObjectHandle] in
-                guard let index = session.lookupIndex(for: order.connection) else { return [] }
+                guard let index = session.lookupIndex(for: order.connection, sharing: hashes) else { return [] }
                 return session.lookups[index].lease.free(
                     range, rank: rank, worldSize: order.key.worldSize, shares: 1)
             }
