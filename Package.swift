@@ -89,7 +89,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
-        dependencies: ["ZMQTransport", "CacheProtocol", "MessagePack", "DeviceTransfer", "KVModel", arguments],
+        dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
@@ -118,7 +118,7 @@ let tests: [Target] = [
     unitTests("Telemetry", with: [logging, metrics]),
     unitTests("DurableFile"),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
-    unitTests("DeviceTransfer", with: ["KVModel"]),
+    unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
     unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer"]),
     unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),
@@ -126,6 +126,7 @@ let tests: [Target] = [
     unitTests("EngineKit", with: ["Telemetry"]),
     unitTests("ServerKit", with: ["EngineKit", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
+    jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
     jointTests(
         "SimulationTests", of: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging]),

@@ -19,6 +19,7 @@ package final class CacheService: Sendable {
     let mode: TransferMode
     let logger: Logger
     let send: Send
+    let connections = Mutex(ConnectionHistory())
     private let complaints: Mutex<RepeatLimiterTable<String>>
 
     /// - Parameters:
@@ -48,6 +49,7 @@ package final class CacheService: Sendable {
         case .streamControl(let uid, let control):
             self.receiveStreamControl(control, stream: EventStreamID(connection: connection, uid: uid, operation: []))
         case .request(let request):
+            self.connections.withLock { $0.requestArrived(on: connection, uid: request.uid) }
             let call = ServiceCall(connection: connection, request: request)
             guard let operation = request.operation else {
                 self.complain("unknown", "unknown operation")
@@ -59,7 +61,10 @@ package final class CacheService: Sendable {
     }
 
     /// A connection has ended; what it owned ends with it.
-    package func connectionClosed(_ connection: ConnectionID) { self.engine.connectionClosed(connection) }
+    package func connectionClosed(_ connection: ConnectionID) {
+        self.connections.withLock { $0.connectionClosed(connection) }
+        self.engine.connectionClosed(connection)
+    }
 
     /// Does what is due; called about ten times a second.
     package func tick() {
@@ -68,6 +73,9 @@ package final class CacheService: Sendable {
             self.journal?.unregistered(.engineDriven, reaped)
         }
     }
+
+    /// The server stops: a journal without live registrations is removed.
+    package func stop() { self.journal?.close() }
 
     private func serve(_ operation: CacheOperation, _ call: ServiceCall) {
         switch operation {

@@ -106,7 +106,7 @@ def main() -> int:
             server.stop()
     finally:
         end_all()
-        shared_memory.remove_leftovers(before)
+        shared_memory.remove_leftovers(before, CacheServer.ports_used)
     print("\n".join(rows), flush=True)
     return report.exit_status
 

@@ -91,7 +91,7 @@ def measure(command: list[str]) -> int:
         return subprocess.run(command, env=environment, check=False).returncode
     finally:
         end_all()
-        shared_memory.remove_leftovers(before)
+        shared_memory.remove_leftovers(before, CacheServer.ports_used)
 
 
 def main(arguments: list[str]) -> int:

@@ -81,7 +81,7 @@ def main() -> int:
             report.run(scenario.__name__, play, scenario, stage)
     finally:
         end_all()
-        removed = shared_memory.remove_leftovers(before)
+        removed = shared_memory.remove_leftovers(before, CacheServer.ports_used)
         print(f"took {time.monotonic() - began:.0f} s, unlinked {len(removed)} shared memory leftovers", flush=True)
     return report.exit_status
 

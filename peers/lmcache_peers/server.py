@@ -6,7 +6,7 @@ from __future__ import annotations
 import pathlib
 import re
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import zmq
@@ -38,6 +38,9 @@ def ask_chunk_size(port: int, seconds: float) -> int | None:
 class CacheServer:
     """One server on ports of its own; it can be killed and started again on the same ones."""
 
+    ports_used: ClassVar[list[int]] = []
+    """The request ports of all servers of this program."""
+
     def __init__(
         self,
         name: str,
@@ -48,6 +51,7 @@ class CacheServer:
         http_port: int | None = None,
     ) -> None:
         self.port = port or settings.free_port()
+        self.ports_used.append(self.port)
         self.http_port = http_port or settings.free_port()
         self.log = logs / f"{name}.log"
         self.ready_seconds = 0.0

@@ -25,9 +25,10 @@ def _mapped() -> str:
     return "\n".join(maps)
 
 
-def remove_leftovers(before: set[str]) -> list[str]:
-    """Unlinks segments that appeared since `before` and that no process maps; returns their names."""
+def remove_leftovers(before: set[str], ports: list[int]) -> list[str]:
+    """Unlinks segments that appeared since `before`, or that servers on `ports` kept, and that no process maps."""
     candidates = names() - before
+    candidates |= {entry.name for port in ports for entry in FOLDER.glob(f"lmcache_registrations_*_{port}")}
     if not candidates:
         return []
     mapped = _mapped()

@@ -65,7 +65,8 @@ extension CacheEngine {
             .write(pickle: data, places: places, layout: context.worker.layout) { result in
                 let written: [Bool]
                 switch result {
-                case .success(let flags): written = reserved.chunkIndices.map { flags.indices.contains($0) && flags[$0] }
+                case .success(let flags):
+                    written = reserved.chunkIndices.map { flags.indices.contains($0) && flags[$0] }
                 case .failure(let failure):
                     self.logger.warning("COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
                     written = reserved.handles.map { _ in false }

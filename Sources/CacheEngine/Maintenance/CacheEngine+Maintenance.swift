@@ -18,7 +18,8 @@ extension CacheEngine {
         self.recorder.subscriberPinged(instance, now: now)
         if !isWelcome {
             self.metrics.pingFalse()
-            self.logger.warning("Ping from unregistered instance \(instance): answering false once so that it registers")
+            self.logger.warning(
+                "Ping from unregistered instance \(instance): answering false once so that it registers")
         }
         return isWelcome
     }
@@ -66,7 +67,9 @@ extension CacheEngine {
 
     /// A prepared store that is not committed within the protocol's limit frees its keys. Its bytes stay with its worker.
     private func expireWrites(now: Duration) {
-        let expired = self.state.withLock { $0.pending.expireWrites(startedBefore: now - self.configuration.writeTimeToLive) }
+        let expired = self.state.withLock {
+            $0.pending.expireWrites(startedBefore: now - self.configuration.writeTimeToLive)
+        }
         self.cache.quarantine(expired.flatMap(\.handles))
     }
 

@@ -152,7 +152,8 @@ extension KVCacheRegistration {
         for tensor in self.tensors {
             guard case .cpuSharedMemory(let name, _) = tensor.storage else { continue }
             let fields = name.drop { $0 == "/" }.split(separator: "_", omittingEmptySubsequences: false)
-            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]), process > 0
+            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]),
+                process > 0
             else { return nil }
             return process
         }

@@ -31,7 +31,9 @@ package struct LookupRecord: Sendable {
     ///
     /// A request id alone proves nothing: another engine may use the same one for another text.
     package func covers(_ other: PrefixIdentity) -> Bool {
-        guard let text = self.text, text.namespace == other.namespace, text.worldSize == other.worldSize else { return false }
+        guard let text = self.text, text.namespace == other.namespace, text.worldSize == other.worldSize else {
+            return false
+        }
         guard let last = other.hashes.last else { return true }
         return other.hashes.count <= text.hashes.count && text.hashes[other.hashes.count - 1] == last
     }

@@ -30,7 +30,8 @@ extension CacheEngine {
         let plan: TransferPlan
         do {
             plan = try TransferPlan(
-                order: order, layout: worker.memory.layout, clampedEnd: self.clampedEnd(order, engine: worker.request.engine))
+                order: order, layout: worker.memory.layout,
+                clampedEnd: self.clampedEnd(order, engine: worker.request.engine))
         } catch {
             self.logger.warning("Rejecting RETRIEVE of request \(order.key.requestID): \(error)")
             self.releaseShares(of: order)
@@ -97,7 +98,8 @@ extension CacheEngine {
                     self.cache.discard(cells.handles)
                     return nil
                 }
-                guard let skip = plan.skippedBlocks(objectGroup: group, chunk: chunk, skippedTokens: order.skippedTokens)
+                guard
+                    let skip = plan.skippedBlocks(objectGroup: group, chunk: chunk, skippedTokens: order.skippedTokens)
                 else { continue }
                 cells.byteCount += place.length
                 cells.copies.append(

@@ -3,6 +3,7 @@
 import CacheEngine
 import CacheProtocol
 import KVModel
+import Synchronization
 
 extension CacheService {
     /// Operations about the server itself; all answer where they are received.
@@ -10,7 +11,9 @@ extension CacheService {
         switch operation {
         case .ping:
             guard let request = self.decoded(PingRequest.self, operation, call) else { return }
-            self.answer(call, BoolReply(self.engine.ping(request.instance, connection: call.connection)))
+            let isWelcome = self.engine.ping(request.instance, connection: call.connection)
+            let wasLost = self.connections.withLock { $0.takeNotice(for: call.connection) }
+            self.answer(call, BoolReply(isWelcome && !wasLost))
         case .noop: self.answer(call, StringReply("OK"))
         case .getChunkSize: self.answer(call, IntReply(Int64(self.engine.configuration.chunkSize)))
         case .getExperimental:

@@ -102,6 +102,19 @@ package final class RegistrationJournal: Sendable {
     }
 }
 
+// MARK: - Closing
+
+extension RegistrationJournal {
+    /// Removes the file when no registration is live, so that nothing is left behind for nobody. Call it last.
+    package func close() {
+        self.state.withLock { state in
+            guard state.isEnabled, state.ledger.liveCount == 0 else { return }
+            state.isEnabled = false
+            do throws(DurableFileError) { try self.storage.remove() } catch { self.report("\(error)") }
+        }
+    }
+}
+
 // MARK: - Reading
 
 extension RegistrationJournal {

@@ -15,7 +15,8 @@ enum BLAKE3ChunkHash {
         let flags = BLAKE3Compression.chunkStart | BLAKE3Compression.chunkEnd | BLAKE3Compression.root
         let zeros = BLAKE3Compression.Message(repeating: 0)
         return Self.name(
-            BLAKE3Compression.compress(BLAKE3Compression.initialValue, zeros, counter: 0, length: 12, flags: flags))
+            BLAKE3Compression.compress(BLAKE3Compression.initialValue, zeros, counter: 0, length: 12, flags: flags)
+        )
     }
 
     /// The name of the chunk that holds `tokens` and follows `previous`.
@@ -37,7 +38,11 @@ enum BLAKE3ChunkHash {
             depth += 1
         }
         var value = Self.leaf(
-            leafCount - 1, previous, tokens, rootFlag: depth == 0 ? BLAKE3Compression.root : 0)
+            leafCount - 1,
+            previous,
+            tokens,
+            rootFlag: depth == 0 ? BLAKE3Compression.root : 0
+        )
         while depth > 0 {
             depth -= 1
             value = Self.parent(subtrees[depth], value, rootFlag: depth == 0 ? BLAKE3Compression.root : 0)
@@ -46,7 +51,10 @@ enum BLAKE3ChunkHash {
     }
 
     private static func leaf(
-        _ leaf: Int, _ previous: ChunkHash, _ tokens: Span<UInt32>, rootFlag: UInt32
+        _ leaf: Int,
+        _ previous: ChunkHash,
+        _ tokens: Span<UInt32>,
+        rootFlag: UInt32
     ) -> ChainingValue {
         let end = min((leaf + 1) * Self.wordsPerLeaf, Self.previousWords + tokens.count)
         var position = leaf * Self.wordsPerLeaf
@@ -58,7 +66,12 @@ enum BLAKE3ChunkHash {
             let isLast = position + length == end
             if isLast { flags |= BLAKE3Compression.chunkEnd | rootFlag }
             value = BLAKE3Compression.compress(
-                value, message, counter: UInt64(leaf), length: UInt32(length * 4), flags: flags)
+                value,
+                message,
+                counter: UInt64(leaf),
+                length: UInt32(length * 4),
+                flags: flags
+            )
             if isLast { return value }
             position += length
             flags = 0
@@ -68,7 +81,10 @@ enum BLAKE3ChunkHash {
     /// Sixteen words of input, as the little-endian numbers that BLAKE3 mixes; zeros after the end.
     @inline(__always)
     private static func message(
-        at position: Int, count: Int, _ previous: ChunkHash, _ tokens: Span<UInt32>
+        at position: Int,
+        count: Int,
+        _ previous: ChunkHash,
+        _ tokens: Span<UInt32>
     ) -> BLAKE3Compression.Message {
         var message = BLAKE3Compression.Message(repeating: 0)
         var first = 0
@@ -91,8 +107,12 @@ enum BLAKE3ChunkHash {
             message[word + 8] = right[word]
         }
         return BLAKE3Compression.compress(
-            BLAKE3Compression.initialValue, message, counter: 0, length: 64,
-            flags: BLAKE3Compression.parent | rootFlag)
+            BLAKE3Compression.initialValue,
+            message,
+            counter: 0,
+            length: 64,
+            flags: BLAKE3Compression.parent | rootFlag
+        )
     }
 
     @inline(__always)
@@ -112,6 +132,7 @@ enum BLAKE3ChunkHash {
             words: (
                 joined(value[0], value[1]), joined(value[2], value[3]), joined(value[4], value[5]),
                 joined(value[6], value[7])
-            ))
+            )
+        )
     }
 }

@@ -23,7 +23,9 @@ package struct ChunkHasher: Sendable {
         }
     }
 
-    /// Appends the names of the whole chunks after the first `hashes.count` ones. At most one allocation.
+    /// Appends the names of the whole chunks after the first `hashes.count` ones.
+    ///
+    /// At most one allocation.
     ///
     /// `tokens` start at the prompt's first token; a trailing part of a chunk is not named.
     package func extend(_ hashes: inout [ChunkHash], over tokens: [UInt32]) {

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// SHA-256, fed byte by byte. Source: FIPS 180-4.
+/// SHA-256, fed byte by byte.
+///
+/// Source: FIPS 180-4.
 struct SHA256 {
     private var state: InlineArray<8, UInt32> = [
         0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
@@ -36,7 +38,8 @@ struct SHA256 {
             words: (
                 joined(self.state[0], self.state[1]), joined(self.state[2], self.state[3]),
                 joined(self.state[4], self.state[5]), joined(self.state[6], self.state[7])
-            ))
+            )
+        )
     }
 
     private mutating func compressBlock() {

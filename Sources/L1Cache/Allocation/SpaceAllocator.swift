@@ -3,7 +3,8 @@
 /// Hands out ranges of one address space that can grow at its end.
 ///
 /// Two-level segregated fit: allocating and freeing take constant time, neighbours are merged when freed, and a request
-/// fails only when no free range is long enough. Touches no memory. Works in units; offsets and sizes are multiples of it.
+/// fails only when no free range is long enough. Touches no memory. Works in units; offsets and sizes are multiples of
+/// it.
 struct SpaceAllocator: Sendable {
     /// Names one range in use.
     typealias BlockIndex = UInt32
@@ -166,8 +167,14 @@ struct SpaceAllocator: Sendable {
 
     private mutating func makeEntry(start: UInt32, count: UInt32, previous: UInt32, next: UInt32) -> BlockIndex {
         let entry = Block(
-            start: start, count: count, previous: previous, next: next, previousFree: Self.none, nextFree: Self.none,
-            isFree: false)
+            start: start,
+            count: count,
+            previous: previous,
+            next: next,
+            previousFree: Self.none,
+            nextFree: Self.none,
+            isFree: false
+        )
         guard self.unusedEntry != Self.none else {
             self.blocks.append(entry)
             return BlockIndex(self.blocks.count - 1)

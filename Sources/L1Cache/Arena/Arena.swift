@@ -20,7 +20,9 @@ final class Arena: Sendable {
         var isClosed = false
     }
 
-    /// Makes and maps the file. Commits nothing yet.
+    /// Makes and maps the file.
+    ///
+    /// Commits nothing yet.
     init(_ configuration: L1Configuration, capacityBytes: Int, system: some ArenaSystem) throws(L1Error) {
         self.system = system
         self.capacityBytes = capacityBytes
@@ -47,7 +49,9 @@ final class Arena: Sendable {
     /// Name without a leading slash; nil when engines cannot open the memory.
     var name: String? { self.segment.name }
 
-    /// Commits one step, or more when an object needs more, up to the capacity. One caller at a time; the others wait.
+    /// Commits one step, or more when an object needs more, up to the capacity.
+    ///
+    /// One caller at a time; the others wait.
     ///
     /// `added` runs before the next caller's turn, with the bytes that are usable from now on; 0 at the capacity.
     func grow(atLeast byteCount: Int, added: (Int) -> Void) throws(SystemCallError) {
@@ -61,7 +65,9 @@ final class Arena: Sendable {
         }
     }
 
-    /// Unmaps the memory and forgets its name. Nobody may touch the memory any more.
+    /// Unmaps the memory and forgets its name.
+    ///
+    /// Nobody may touch the memory any more.
     func close() {
         self.progress.withLock { progress in
             guard !progress.isClosed else { return }

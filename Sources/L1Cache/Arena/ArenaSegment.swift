@@ -22,13 +22,17 @@ struct ArenaSegment {
         let isSpelledWell = name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x2F }
         guard isSpelledWell, !given.isEmpty, name.utf8.count <= Self.nameLimit else {
             throw .invalidSetting(
-                flag: "--shm-name", given: "\"\(given)\"",
-                accepted: "up to \(Self.nameLimit - Self.namePrefix.utf8.count) printable characters without a slash")
+                flag: "--shm-name",
+                given: "\"\(given)\"",
+                accepted: "up to \(Self.nameLimit - Self.namePrefix.utf8.count) printable characters without a slash"
+            )
         }
         return name
     }
 
-    /// Makes the named segment. One that a dead server left behind is replaced; a live server's is an error.
+    /// Makes the named segment.
+    ///
+    /// One that a dead server left behind is replaced; a live server's is an error.
     static func create(_ name: String, system: some ArenaSystem) throws(L1Error) -> ArenaSegment {
         for _ in 0..<Self.attemptLimit {
             let descriptor: Int32

@@ -29,8 +29,10 @@ struct LinuxArenaSystem: ArenaSystem {
         var status = stat()
         _ = try Self.check("fstat", fstat(descriptor, &status))
         return SegmentDescription(
-            owner: status.st_uid, linkCount: Int(clamping: status.st_nlink),
-            isRegularFile: status.st_mode & S_IFMT == S_IFREG)
+            owner: status.st_uid,
+            linkCount: Int(clamping: status.st_nlink),
+            isRegularFile: status.st_mode & S_IFMT == S_IFREG
+        )
     }
 
     func createAnonymous(_ name: String) throws(SystemCallError) -> Int32 {

@@ -9,7 +9,9 @@ extension L1Cache {
         self.state.withLock { $0.table.acquire(query) }
     }
 
-    /// Ends one lease on each object. Objects that are gone are counted and skipped.
+    /// Ends one lease on each object.
+    ///
+    /// Objects that are gone are counted and skipped.
     package func release(_ handles: [ObjectHandle]) {
         guard !handles.isEmpty else { return }
         self.state.withLock { $0.table.release(handles) }

@@ -10,7 +10,9 @@ extension L1Cache {
     /// Rounds of the growth thread between two attempts after a refusal.
     private static let roundsBetweenAttempts = 10
 
-    /// Removes everything that nobody leases, holds or writes; with `force` everything. Returns the objects removed.
+    /// Removes everything that nobody leases, holds or writes; with `force` everything.
+    ///
+    /// Returns the objects removed.
     ///
     /// Held and half-written bytes stay until their holders end, but cannot be found any more.
     package func clear(force: Bool) -> Int {
@@ -46,7 +48,9 @@ extension L1Cache {
         }
     }
 
-    /// Commits more of the arena and makes it usable. A refusal is told once and stops growth until a later attempt.
+    /// Commits more of the arena and makes it usable.
+    ///
+    /// A refusal is told once and stops growth until a later attempt.
     @discardableResult
     func grow(atLeast byteCount: Int) -> Bool {
         do {

@@ -26,14 +26,18 @@ extension L1Cache {
         return grants
     }
 
-    /// Makes written objects visible. Objects that `clear(force:)` removed meanwhile just end.
+    /// Makes written objects visible.
+    ///
+    /// Objects that `clear(force:)` removed meanwhile just end.
     package func commit(_ handles: [ObjectHandle]) {
         guard !handles.isEmpty else { return }
         let committed = self.state.withLock { $0.table.commit(handles) }
         if !committed.isEmpty { self.listener?.objectsCommitted(committed) }
     }
 
-    /// Ends reservations without making anything visible. Bytes are free at once unless held.
+    /// Ends reservations without making anything visible.
+    ///
+    /// Bytes are free at once unless held.
     package func abort(_ handles: [ObjectHandle]) {
         guard !handles.isEmpty else { return }
         self.state.withLock { $0.table.abort(handles) }

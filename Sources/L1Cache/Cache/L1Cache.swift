@@ -26,21 +26,33 @@ package final class L1Cache: Sendable {
     package convenience init(configuration: L1Configuration, listener: (any L1Listener)?) throws(L1Error) {
         var generator = SystemRandomNumberGenerator()
         try self.init(
-            configuration: configuration, listener: listener, system: LinuxArenaSystem(),
-            seeds: (generator.next(), generator.next()), startsThreads: true)
+            configuration: configuration,
+            listener: listener,
+            system: LinuxArenaSystem(),
+            seeds: (generator.next(), generator.next()),
+            startsThreads: true
+        )
     }
 
-    /// As above with every outside influence passed in. Without threads memory is committed when a store needs it.
+    /// As above with every outside influence passed in.
+    ///
+    /// Without threads memory is committed when a store needs it.
     init(
-        configuration: L1Configuration, listener: (any L1Listener)?, system: some ArenaSystem, seeds: (UInt64, UInt64),
+        configuration: L1Configuration,
+        listener: (any L1Listener)?,
+        system: some ArenaSystem,
+        seeds: (UInt64, UInt64),
         startsThreads: Bool
     ) throws(L1Error) {
         let capacity = try configuration.checkedCapacity()
         self.configuration = configuration
         self.arena = try Arena(configuration, capacityBytes: capacity, system: system)
         let table = ObjectTable(
-            unit: configuration.alignment, limit: configuration.maximumObjects, policy: configuration.policy,
-            seeds: seeds)
+            unit: configuration.alignment,
+            limit: configuration.maximumObjects,
+            policy: configuration.policy,
+            seeds: seeds
+        )
         let namespaces = NamespaceTable(limit: configuration.maximumNamespaces)
         self.state = Mutex(L1State(table: table, namespaces: namespaces, capacityBytes: capacity))
         self.listenerBox = Mutex(listener)
@@ -49,7 +61,9 @@ package final class L1Cache: Sendable {
 
     var listener: (any L1Listener)? { self.listenerBox.withLock { $0 } }
 
-    /// Start of the arena, for the devices that copy. Valid until `stop`.
+    /// Start of the arena, for the devices that copy.
+    ///
+    /// Valid until `stop`.
     package var arenaBase: UnsafeMutableRawPointer { self.arena.memory.base }
 
     /// What an engine needs to open the arena; nil when it has no name.
@@ -79,7 +93,9 @@ package final class L1Cache: Sendable {
         self.state.withLock { $0.usage }
     }
 
-    /// Joins the threads, unmaps the arena and forgets its name. Devices must be done with the memory. Idempotent.
+    /// Joins the threads, unmaps the arena and forgets its name.
+    ///
+    /// Devices must be done with the memory. Idempotent.
     package func stop() {
         let wasStopped = self.state.withLock { state in
             defer { state.isStopped = true }

@@ -6,7 +6,9 @@ package struct L1Configuration: Sendable {
     package var capacityBytes: Int
     /// Every object starts at a multiple of this and occupies a multiple of it; a power of two, at least 4096.
     package var alignment = 4096
-    /// Name of the POSIX segment; `lmcache_l1_pool_` is put in front where missing. Nil: the process id.
+    /// Name of the POSIX segment; `lmcache_l1_pool_` is put in front where missing.
+    ///
+    /// Nil: the process id.
     package var segmentName: String?
     /// False for memory without a name, which engines cannot open.
     package var isSharedByName = true
@@ -25,8 +27,11 @@ package struct L1Configuration: Sendable {
     package var growthStepBytes = 64 << 20
 
     package init(
-        capacityBytes: Int, segmentName: String? = nil, policy: EvictionPolicyKind = .lru,
-        triggerWatermark: Double = 0.8, evictionRatio: Double = 0.2
+        capacityBytes: Int,
+        segmentName: String? = nil,
+        policy: EvictionPolicyKind = .lru,
+        triggerWatermark: Double = 0.8,
+        evictionRatio: Double = 0.2
     ) {
         self.capacityBytes = capacityBytes
         self.segmentName = segmentName
@@ -44,23 +49,39 @@ extension L1Configuration {
         }
         let isPowerOfTwo = self.alignment > 0 && self.alignment & (self.alignment - 1) == 0
         try check(
-            isPowerOfTwo && 4096...(1 << 30) ~= self.alignment, "--l1-align-bytes", self.alignment,
-            "a power of two from 4096 to 1073741824")
+            isPowerOfTwo && 4096...(1 << 30) ~= self.alignment,
+            "--l1-align-bytes",
+            self.alignment,
+            "a power of two from 4096 to 1073741824"
+        )
         let capacity = self.capacityBytes / self.alignment * self.alignment
         let largest = min(SpaceAllocator.unitLimit, Int.max / 2 / self.alignment) * self.alignment
         try check(
-            capacity > 0 && capacity <= largest, "--l1-size-gb", "\(self.capacityBytes) bytes",
-            "\(self.alignment) to \(largest) bytes")
+            capacity > 0 && capacity <= largest,
+            "--l1-size-gb",
+            "\(self.capacityBytes) bytes",
+            "\(self.alignment) to \(largest) bytes"
+        )
         try check(
-            0...1 ~= self.triggerWatermark, "--eviction-trigger-watermark", self.triggerWatermark, "0 to 1")
+            0...1 ~= self.triggerWatermark,
+            "--eviction-trigger-watermark",
+            self.triggerWatermark,
+            "0 to 1"
+        )
         try check(0...1 ~= self.evictionRatio, "--eviction-ratio", self.evictionRatio, "0 to 1")
         try check(
-            1...Int(Int32.max) ~= self.maximumObjects, "maximum object count", self.maximumObjects,
-            "1 to \(Int32.max)")
+            1...Int(Int32.max) ~= self.maximumObjects,
+            "maximum object count",
+            self.maximumObjects,
+            "1 to \(Int32.max)"
+        )
         try check(self.headStartBytes >= 0, "memory head start", self.headStartBytes, "0 bytes or more")
         try check(
-            self.growthStepBytes > 0 && self.growthStepBytes % self.alignment == 0, "memory growth step",
-            self.growthStepBytes, "a multiple of \(self.alignment) bytes")
+            self.growthStepBytes > 0 && self.growthStepBytes % self.alignment == 0,
+            "memory growth step",
+            self.growthStepBytes,
+            "a multiple of \(self.alignment) bytes"
+        )
         return capacity
     }
 }

@@ -2,7 +2,9 @@
 
 package import KVModel
 
-/// Hears what changed. Called after the lock is released, from whichever thread caused the change; may call back.
+/// Hears what changed.
+///
+/// Called after the lock is released, from whichever thread caused the change; may call back.
 package protocol L1Listener: AnyObject, Sendable {
     func objectsEvicted(_ objects: [EvictedObject])
     func objectsCommitted(_ objects: [CommittedObject])

@@ -30,7 +30,8 @@ struct L1State: Sendable {
         usage.committedBytes = self.table.space.totalBytes
         usage.capacityBytes = self.capacityBytes
         usage.growthErrno = self.growthErrno
-        usage.isHealthy = usage.objectCount == usage.residentCount + usage.stagedCount
+        usage.isHealthy =
+            usage.objectCount == usage.residentCount + usage.stagedCount
             && usage.stagedBytes <= usage.usedBytes && usage.usedBytes <= usage.committedBytes
         return usage
     }

@@ -41,7 +41,9 @@ struct FamilyTable: Sendable {
     private(set) var newest = Self.none
     private(set) var oldest = Self.none
 
-    /// Makes an empty table. Seeds are secret numbers, so that nobody can choose keys that collide.
+    /// Makes an empty table.
+    ///
+    /// Seeds are secret numbers, so that nobody can choose keys that collide.
     init(seeds: (UInt64, UInt64)) {
         self.seeds = seeds
         self.buckets = Array(repeating: Self.none, count: 64)
@@ -67,8 +69,15 @@ struct FamilyTable: Sendable {
         if let found = self.find(key) { return found }
         if (self.count + 1) * 4 > self.buckets.count * 3 { self.growBuckets() }
         let family = Family(
-            key: key, firstObject: Self.none, objectCount: 0, pinnedCount: 0, stamp: 0, newer: Self.none,
-            older: Self.none, isListed: false)
+            key: key,
+            firstObject: Self.none,
+            objectCount: 0,
+            pinnedCount: 0,
+            stamp: 0,
+            newer: Self.none,
+            older: Self.none,
+            isListed: false
+        )
         let index = self.unusedEntry
         if index == Self.none {
             self.families.append(family)

@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// One object in the table, for as long as its bytes are kept. A later object in the same slot has another generation.
+/// One object in the table, for as long as its bytes are kept.
+///
+/// A later object in the same slot has another generation.
 package struct ObjectHandle: Hashable, Sendable {
     package let index: UInt32
     package let generation: UInt32

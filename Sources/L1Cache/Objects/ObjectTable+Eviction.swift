@@ -9,7 +9,9 @@ extension ObjectTable {
         return true
     }
 
-    /// Removes up to `count` whole families, the oldest first. Returns how many went.
+    /// Removes up to `count` whole families, the oldest first.
+    ///
+    /// Returns how many went.
     mutating func evictOldest(_ count: Int, into evicted: inout [EvictedObject]) -> Int {
         guard self.policy == .lru else { return 0 }
         var removed = 0
@@ -20,8 +22,9 @@ extension ObjectTable {
         return removed
     }
 
-    /// Removes every object that nothing pins; with `force` also the others. Held and half-written bytes stay until
-    /// their holders end.
+    /// Removes every object that nothing pins; with `force` also the others.
+    ///
+    /// Held and half-written bytes stay until their holders end.
     mutating func clear(force: Bool) -> [EvictedObject] {
         var evicted: [EvictedObject] = []
         for family in self.families.indices {
@@ -34,7 +37,9 @@ extension ObjectTable {
     }
 
     private mutating func evict(
-        _ family: FamilyTable.Index, reason: EvictionReason, into evicted: inout [EvictedObject]
+        _ family: FamilyTable.Index,
+        reason: EvictionReason,
+        into evicted: inout [EvictedObject]
     ) {
         var remaining = self.families[family].objectCount
         while remaining > 0 {
@@ -60,7 +65,14 @@ extension ObjectTable {
         let key = self.families[object.family].key
         evicted.append(
             EvictedObject(
-                namespace: key.namespace, hash: key.hash, rank: Int(object.rank), group: Int(object.group),
-                worldSize: Int(key.worldSize), byteCount: object.byteCount, reason: reason))
+                namespace: key.namespace,
+                hash: key.hash,
+                rank: Int(object.rank),
+                group: Int(object.group),
+                worldSize: Int(key.worldSize),
+                byteCount: object.byteCount,
+                reason: reason
+            )
+        )
     }
 }

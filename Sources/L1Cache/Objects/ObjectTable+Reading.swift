@@ -27,7 +27,9 @@ extension ObjectTable {
         return ReadLease(chunkCount: hit, worldSize: query.worldSize, retainedRanges: retained, cells: cells)
     }
 
-    /// Ends one lease on each object. Backwards: the first becomes the newest.
+    /// Ends one lease on each object.
+    ///
+    /// Backwards: the first becomes the newest.
     mutating func release(_ handles: [ObjectHandle]) {
         for handle in handles.reversed() {
             guard let index = self.resolve(handle) else { continue }
@@ -121,15 +123,23 @@ extension ObjectTable {
     }
 
     private mutating func lease(
-        _ family: FamilyTable.Index, chunk: Int, retained: [Range<Int>], worldSize: Int, cells: inout [ReadLease.Cell]
+        _ family: FamilyTable.Index,
+        chunk: Int,
+        retained: [Range<Int>],
+        worldSize: Int,
+        cells: inout [ReadLease.Cell]
     ) {
         var index = self.families[family].firstObject
         while index != Self.none {
             let object = self.objects[Int(index)]
             if object.phase == .resident,
                 let position = ReadLease.position(
-                    group: Int(object.group), rank: Int(object.rank), chunk: chunk, retained: retained,
-                    worldSize: worldSize)
+                    group: Int(object.group),
+                    rank: Int(object.rank),
+                    chunk: chunk,
+                    retained: retained,
+                    worldSize: worldSize
+                )
             {
                 self.update(index) { $0.leases += 1 }
                 cells[position].handle = self.handle(of: index)

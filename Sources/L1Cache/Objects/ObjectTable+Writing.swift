@@ -3,12 +3,16 @@
 import KVModel
 
 extension ObjectTable {
-    /// Answers the chunks of a store that `grants` has no answer for yet, making room by eviction where that is allowed.
+    /// Answers the chunks of a store that `grants` has no answer for yet, making room by eviction where that is
+    /// allowed.
     ///
     /// Returns the bytes of one object when the next chunk has no room and `mayGrow`; the caller then adds space and
     /// calls again, or calls again with `mayGrow` false. Nil when every chunk has its answer.
     mutating func reserve(
-        _ write: WriteQuery, mayGrow: Bool, grants: inout [WriteGrant], evicted: inout [EvictedObject]
+        _ write: WriteQuery,
+        mayGrow: Bool,
+        grants: inout [WriteGrant],
+        evicted: inout [EvictedObject]
     ) -> Int? {
         guard let worldSize = UInt8(exactly: write.worldSize), let rank = UInt8(exactly: write.rank),
             let group = UInt16(exactly: write.group), rank < worldSize,
@@ -28,7 +32,7 @@ extension ObjectTable {
             if !isFull, let index = self.makeStaged(key, rank: rank, group: group, byteCount: write.byteCount) {
                 self.families[self.objects[Int(index)].family].stamp = self.stamp
                 grants.append(.granted(self.handle(of: index), self.place(of: index)))
-            } else if isFull || !mayGrow {
+            } else if isFull || !mayGrow || self.isAtLimit {
                 isFull = isFull || bytes > self.space.totalBytes || !self.evictOldestUnstamped(&evicted)
                 if isFull { grants.append(.outOfMemory) }
             } else {
@@ -52,8 +56,14 @@ extension ObjectTable {
             let key = self.families[object.family].key
             committed.append(
                 CommittedObject(
-                    namespace: key.namespace, hash: key.hash, rank: Int(object.rank), group: Int(object.group),
-                    worldSize: Int(key.worldSize), byteCount: object.byteCount))
+                    namespace: key.namespace,
+                    hash: key.hash,
+                    rank: Int(object.rank),
+                    group: Int(object.group),
+                    worldSize: Int(key.worldSize),
+                    byteCount: object.byteCount
+                )
+            )
         }
         committed.reverse()
         return committed
@@ -85,7 +95,9 @@ extension ObjectTable {
         }
     }
 
-    /// True when the object is staged, so that its writer decides. Ends the writing of one that was cleared meanwhile.
+    /// True when the object is staged, so that its writer decides.
+    ///
+    /// Ends the writing of one that was cleared meanwhile.
     private mutating func endWriting(_ index: Index, isQuarantined: Bool = false) -> Bool {
         let object = self.objects[Int(index)]
         guard object.isWriting else { return false }

@@ -2,7 +2,9 @@
 
 import KVModel
 
-/// Which objects exist, who keeps them, and where their bytes lie. No lock, no memory, no clock inside.
+/// Which objects exist, who keeps them, and where their bytes lie.
+///
+/// No lock, no memory, no clock inside.
 ///
 /// An object is staged (reserved, invisible), resident (visible) or detached (out of the index while a hold or a
 /// quarantine keeps its bytes). Its bytes are free once it is in none of these states; handles to it are stale then and
@@ -28,7 +30,9 @@ struct ObjectTable: Sendable {
         var group: UInt16 = 0
         var rank: UInt8 = 0
         var phase = Phase.vacant
-        /// The writer has not committed, aborted or been quarantined. Always so while staged; a cleared object stays so.
+        /// The writer has not committed, aborted or been quarantined.
+        ///
+        /// Always so while staged; a cleared object stays so.
         var isWriting = false
         var isQuarantined = false
 
@@ -91,18 +95,26 @@ struct ObjectTable: Sendable {
         return nil
     }
 
+    /// True when more space would not help a store.
+    var isAtLimit: Bool { self.counts.objectCount + self.counts.detachedCount >= self.limit }
+
     /// Makes a staged object in a family; nil when there is no room.
     mutating func makeStaged(_ key: FamilyKey, rank: UInt8, group: UInt16, byteCount: Int) -> Index? {
-        guard self.counts.objectCount + self.counts.detachedCount < self.limit,
-            let block = self.space.allocate(byteCount: byteCount)
-        else { return nil }
+        guard !self.isAtLimit, let block = self.space.allocate(byteCount: byteCount) else { return nil }
         let index = self.takeEntry()
         let family = self.families.findOrInsert(key)
         let generation = self.objects[Int(index)].generation
         self.objects[Int(index)] = Object(
-            generation: generation, family: family, next: self.families[family].firstObject, block: block,
-            byteCount: byteCount, group: group, rank: rank, phase: .staged,
-            isWriting: true)
+            generation: generation,
+            family: family,
+            next: self.families[family].firstObject,
+            block: block,
+            byteCount: byteCount,
+            group: group,
+            rank: rank,
+            phase: .staged,
+            isWriting: true
+        )
         self.families[family].firstObject = index
         self.families[family].objectCount += 1
         self.families[family].pinnedCount += 1
@@ -135,8 +147,9 @@ struct ObjectTable: Sendable {
         }
     }
 
-    /// Takes an object out of the index. Its leases end; its bytes go at once unless held or `isQuarantined`, or
-    /// `keepsWriter` and somebody writes them.
+    /// Takes an object out of the index.
+    ///
+    /// Its leases end; its bytes go at once unless held or `isQuarantined`, or `keepsWriter` and somebody writes them.
     mutating func detach(_ index: Index, isQuarantined: Bool = false, keepsWriter: Bool = false) {
         let object = self.objects[Int(index)]
         self.unlink(index, of: object.family, wasPinned: object.isPinned)

@@ -14,7 +14,11 @@ package struct PrefixQuery: Sendable {
     package var readerCount: Int
 
     package init(
-        namespace: NamespaceID, worldSize: Int, windows: [PrefixWindow], hashes: [ChunkHash], readerCount: Int
+        namespace: NamespaceID,
+        worldSize: Int,
+        windows: [PrefixWindow],
+        hashes: [ChunkHash],
+        readerCount: Int
     ) {
         self.namespace = namespace
         self.worldSize = worldSize

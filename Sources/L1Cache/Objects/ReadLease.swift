@@ -2,8 +2,8 @@
 
 /// What a lookup found and keeps readable.
 ///
-/// Owned by a session. The counts that keep objects live in the table: dropping a non-empty lease without releasing what
-/// `takeAll` returns keeps the objects for ever.
+/// Owned by a session. The counts that keep objects live in the table: dropping a non-empty lease without releasing
+/// what `takeAll` returns keeps the objects for ever.
 package struct ReadLease: Sendable {
     /// Hit length in chunks; 0 for nothing.
     package let chunkCount: Int
@@ -44,7 +44,8 @@ package struct ReadLease: Sendable {
     ///
     /// `isLast` is true for the last share: the cell's lease then belongs to the caller, who ends it.
     package mutating func takeShare(group: Int, rank: Int, chunk: Int) -> (handle: ObjectHandle, isLast: Bool)? {
-        guard let position = self.position(group: group, rank: rank, chunk: chunk), self.cells[position].shares > 0 else {
+        guard let position = self.position(group: group, rank: rank, chunk: chunk), self.cells[position].shares > 0
+        else {
             return nil
         }
         self.cells[position].shares -= 1
@@ -67,7 +68,12 @@ package struct ReadLease: Sendable {
     private func position(group: Int, rank: Int, chunk: Int) -> Int? {
         guard !self.cells.isEmpty else { return nil }
         return Self.position(
-            group: group, rank: rank, chunk: chunk, retained: self.retainedRanges, worldSize: self.worldSize)
+            group: group,
+            rank: rank,
+            chunk: chunk,
+            retained: self.retainedRanges,
+            worldSize: self.worldSize
+        )
     }
 
     /// Where a cell lies among the cells, or nil when it is not retained.

@@ -14,7 +14,12 @@ package struct WriteQuery: Sendable {
     package var byteCount: Int
 
     package init(
-        namespace: NamespaceID, worldSize: Int, rank: Int, group: Int, hashes: [ChunkHash], byteCount: Int
+        namespace: NamespaceID,
+        worldSize: Int,
+        rank: Int,
+        group: Int,
+        hashes: [ChunkHash],
+        byteCount: Int
     ) {
         self.namespace = namespace
         self.worldSize = worldSize

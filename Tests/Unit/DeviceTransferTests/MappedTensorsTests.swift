@@ -107,6 +107,7 @@ import Testing
     }
 
     @Test func namesOfEnginesAreAccepted() {
+        #expect(SegmentName("/lmcache_l1_pool_5555") == nil)
         #expect(SegmentName("/lmcache_kv_4242_0")?.text == "/lmcache_kv_4242_0")
         #expect(SegmentName("lmcache_kv_4242_0")?.text == "/lmcache_kv_4242_0")
         #expect(SegmentName("/" + String(repeating: "n", count: 254)) != nil)

@@ -25,36 +25,49 @@ import Testing
         Golden(chunkSize: 4, tokens: Array(0..<8), names: [first, second]),
         Golden(chunkSize: 4, tokens: Array(0..<15), names: [first, second, third]),
         Golden(
-            chunkSize: 16, tokens: Array(0..<64),
+            chunkSize: 16,
+            tokens: Array(0..<64),
             names: [
                 "32748aa00c5090e4f0e1f149078a07381f4f618d898c1cbac17e36521c3de48f",
                 "b41527751e5bac5a664450d89585d03c64c3985924969dfb1808b151dd214695",
                 "320e30afd39a7564af8275d2395baf6b3011f85f8659a7bc75725adb4be6a072",
                 "e30951bdba46dfa24f01f3dad60b5261251a467610bae5662acdeca8db0b05c3",
-            ]),
+            ]
+        ),
         Golden(
-            chunkSize: 256, tokens: Array(0..<1024),
+            chunkSize: 256,
+            tokens: Array(0..<1024),
             names: [
                 "084547b6c40ed5b05ba8cd0305db5bf74d5617673948d9ed193ab7d6cbc484d4",
                 "e5ffee45c2b9db326814c9692dc594369887ba3b0df5761817820b60f864c8e0",
                 "4d63c63139bfd6f32e22b9a3356d2aab5bcc52694fad77206308b1f5c0d58898",
                 "a0ec7dfe7261a56bb12a7f16528d1cd3a2cb960b9aafd140865ab5b7bcf4c291",
-            ]),
+            ]
+        ),
         Golden(
-            chunkSize: 4, tokens: [2_147_483_647, 4_294_967_295, 0, 1],
-            names: ["8e683f4f7213ee068a4616dec560e415defb5aaefcf30f446e7695974330bbe8"]),
+            chunkSize: 4,
+            tokens: [2_147_483_647, 4_294_967_295, 0, 1],
+            names: ["8e683f4f7213ee068a4616dec560e415defb5aaefcf30f446e7695974330bbe8"]
+        ),
         Golden(
-            algorithm: .sha256CBOR, chunkSize: 4, tokens: Array(0..<8),
+            algorithm: .sha256CBOR,
+            chunkSize: 4,
+            tokens: Array(0..<8),
             names: [
                 "c49ab11fb576db6f376aef58c24f728a0ba1807e8cac5f940f1a5c4c20741898",
                 "9d0a7c928c548f9aeea31ae98471cf515045a206851732ac14cb3083c18d40f9",
-            ]),
+            ]
+        ),
         Golden(
-            algorithm: .sha256CBOR, seed: "0", chunkSize: 4, tokens: Array(0..<8),
+            algorithm: .sha256CBOR,
+            seed: "0",
+            chunkSize: 4,
+            tokens: Array(0..<8),
             names: [
                 "8d4c7c828f1611f485f1ebfc2b19f0fe1c90d0a71d00cd90948a1fa5e8c9e91f",
                 "ed6fa5d37a067707ede9aff44aa2819ab639263ca4ca66e8d36d02ffac952d33",
-            ]),
+            ]
+        ),
     ]
 
     /// Values on both sides of every step in the length of a CBOR number.
@@ -64,14 +77,24 @@ import Testing
 
     static let fromCBORLibrary = [
         Golden(
-            algorithm: .sha256CBOR, chunkSize: 14, tokens: cborSteps,
-            names: ["2a292c8a3c891961968756d972a5def06d3bf1bb971fb5210f17e468580e06d5"]),
+            algorithm: .sha256CBOR,
+            chunkSize: 14,
+            tokens: cborSteps,
+            names: ["2a292c8a3c891961968756d972a5def06d3bf1bb971fb5210f17e468580e06d5"]
+        ),
         Golden(
-            algorithm: .sha256CBOR, seed: "0", chunkSize: 14, tokens: cborSteps,
-            names: ["5a40678d1c8c943c4e0f8051610731566c84590f853160cb6e4c2bc79299082e"]),
+            algorithm: .sha256CBOR,
+            seed: "0",
+            chunkSize: 14,
+            tokens: cborSteps,
+            names: ["5a40678d1c8c943c4e0f8051610731566c84590f853160cb6e4c2bc79299082e"]
+        ),
         Golden(
-            algorithm: .sha256CBOR, chunkSize: 300, tokens: Array(0..<300),
-            names: ["d7ab9edba6bc3b3e1b0ed93351a4ab55480954fad9dd9381e5cda18bd1a823b2"]),
+            algorithm: .sha256CBOR,
+            chunkSize: 300,
+            tokens: Array(0..<300),
+            names: ["d7ab9edba6bc3b3e1b0ed93351a4ab55480954fad9dd9381e5cda18bd1a823b2"]
+        ),
     ]
 
     /// Chunk size, name of the third chunk: inputs of less than, exactly and more than 1, 2, 3, 4 … leaves of BLAKE3.
@@ -104,7 +127,10 @@ import Testing
     func everyTreeShapeIsThatOfTheReference(_ chunkSize: Int, _ name: String) {
         let hasher = ChunkHasher(algorithm: .blake3, chunkSize: chunkSize, seed: nil)
         var hashes: [ChunkHash] = []
-        hasher.extend(&hashes, over: (0..<3 * chunkSize).map { UInt32(truncatingIfNeeded: $0) &* 2_654_435_761 &+ 12345 })
+        hasher.extend(
+            &hashes,
+            over: (0..<3 * chunkSize).map { UInt32(truncatingIfNeeded: $0) &* 2_654_435_761 &+ 12345 }
+        )
         #expect(hashes.map(\.description).last == name)
         #expect(hashes.count == 3)
     }

@@ -55,8 +55,12 @@ import Testing
 @Suite struct ObjectKeyTests {
     private func key(group: Int = 0, salt: String = "") -> ObjectKey {
         ObjectKey(
-            chunkHash: ChunkHash(words: (0, 0, 0, 0x1F)), modelName: "my/model",
-            kvRank: KVRank(worldSize: 2, rank: 1), objectGroup: group, cacheSalt: salt)
+            chunkHash: ChunkHash(words: (0, 0, 0, 0x1F)),
+            modelName: "my/model",
+            kvRank: KVRank(worldSize: 2, rank: 1),
+            objectGroup: group,
+            cacheSalt: salt
+        )
     }
 
     @Test func textHasTheDocumentedForm() {

@@ -12,8 +12,10 @@ import Testing
         // A first word equal to the seed makes every product zero: all keys share one bucket.
         let first = collides ? Self.seeds.0 : UInt64(number) &* 0x9E37_79B9_7F4A_7C15
         return FamilyKey(
-            namespace: NamespaceID(UInt32(number % 3)), worldSize: UInt8(1 + number % 2),
-            hash: ChunkHash(words: (first, UInt64(number), 0, 0)))
+            namespace: NamespaceID(UInt32(number % 3)),
+            worldSize: UInt8(1 + number % 2),
+            hash: ChunkHash(words: (first, UInt64(number), 0, 0))
+        )
     }
 
     @Test(arguments: [(false, 400), (true, 60)])

@@ -13,7 +13,9 @@ import Testing
 
     /// A cache of `units` objects, without threads and without a name.
     static func make(
-        units: Int, listener: RecordingListener? = nil, system: FaultySystem = FaultySystem(),
+        units: Int,
+        listener: RecordingListener? = nil,
+        system: FaultySystem = FaultySystem(),
         adjust: (inout L1Configuration) -> Void = { _ in }
     ) throws -> L1Cache {
         var configuration = L1Configuration(capacityBytes: units * Self.unit)
@@ -21,20 +23,35 @@ import Testing
         configuration.growthStepBytes = 4 * Self.unit
         adjust(&configuration)
         let cache = try L1Cache(
-            configuration: configuration, listener: listener, system: system, seeds: FamilyTableTests.seeds,
-            startsThreads: false)
+            configuration: configuration,
+            listener: listener,
+            system: system,
+            seeds: FamilyTableTests.seeds,
+            startsThreads: false
+        )
         listener?.cache.withLock { $0 = cache }
         return cache
     }
 
     static func write(_ range: Range<Int>, byteCount: Int = 4096) -> WriteQuery {
         WriteQuery(
-            namespace: NamespaceID(0), worldSize: 1, rank: 0, group: 0, hashes: hashes(range), byteCount: byteCount)
+            namespace: NamespaceID(0),
+            worldSize: 1,
+            rank: 0,
+            group: 0,
+            hashes: hashes(range),
+            byteCount: byteCount
+        )
     }
 
     static func query(_ range: Range<Int>) -> PrefixQuery {
         PrefixQuery(
-            namespace: NamespaceID(0), worldSize: 1, windows: [.everything], hashes: hashes(range), readerCount: 1)
+            namespace: NamespaceID(0),
+            worldSize: 1,
+            windows: [.everything],
+            hashes: hashes(range),
+            readerCount: 1
+        )
     }
 
     static func granted(_ grants: [WriteGrant]) -> [ObjectHandle] {
@@ -92,6 +109,14 @@ import Testing
         #expect(listener.record.withLock { $0.failures } == [1])
     }
 
+    @Test func theObjectLimitEvictsInsteadOfGrowing() throws {
+        let cache = try Self.make(units: 100) { $0.maximumObjects = 4 }
+        defer { self.finish(cache) }
+        cache.commit(Self.granted(cache.reserve(Self.write(0..<4))))
+        #expect(Self.granted(cache.reserve(Self.write(10..<12))).count == 2)
+        #expect(cache.usage().committedBytes == 4 * Self.unit && cache.usage().residentCount == 2)
+    }
+
     @Test func aFullSystemLimitsTheCapacityAndIsToldOnce() throws {
         let listener = RecordingListener()
         let system = FaultySystem()
@@ -141,7 +166,10 @@ import Testing
     }
 
     @Test func theThreadsCommitAheadOfUseAndStop() throws {
-        var configuration = L1Configuration(capacityBytes: 8 << 20, segmentName: "test-\(LinuxArenaSystem().processID)-t")
+        var configuration = L1Configuration(
+            capacityBytes: 8 << 20,
+            segmentName: "test-\(LinuxArenaSystem().processID)-t"
+        )
         configuration.headStartBytes = 4 << 20
         configuration.growthStepBytes = 1 << 20
         let cache = try L1Cache(configuration: configuration, listener: nil)
@@ -184,8 +212,8 @@ import Testing
         #expect(Set(counts).count == 1 && counts[0] <= 10, "\(counts)")
     }
 
-    /// Several threads store, look up, copy under holds, abort, clear and evict; bytes read under a hold are always those
-    /// of the object's own name.
+    /// Several threads store, look up, copy under holds, abort, clear and evict; bytes read under a hold are always
+    /// those of the object's own name.
     @Test func bytesUnderAHoldAreAlwaysTheRightOnes() throws {
         let cache = try Self.make(units: 24)
         defer { self.finish(cache) }

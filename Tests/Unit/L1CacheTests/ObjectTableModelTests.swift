@@ -18,7 +18,9 @@ import Testing
         var quarantined: [ObjectHandle] = []
         var hits = 0
         /// Handles of any age, most of them stale in the end.
-        var everSeen: [ObjectHandle] = [ObjectHandle(index: 77, generation: 0), ObjectHandle(index: .max, generation: 9)]
+        var everSeen: [ObjectHandle] = [
+            ObjectHandle(index: 77, generation: 0), ObjectHandle(index: .max, generation: 9),
+        ]
 
         init(seed: UInt64, unitCount: Int) {
             self.unitCount = unitCount
@@ -69,8 +71,13 @@ import Testing
 
         mutating func store(_ families: Range<Int>, rank: Int, group: Int) {
             let write = WriteQuery(
-                namespace: NamespaceID(0), worldSize: 2, rank: rank, group: group, hashes: hashes(families),
-                byteCount: 1 + self.random.below(4096))
+                namespace: NamespaceID(0),
+                worldSize: 2,
+                rank: rank,
+                group: group,
+                hashes: hashes(families),
+                byteCount: 1 + self.random.below(4096)
+            )
             var grants: [WriteGrant] = []
             var evicted: [EvictedObject] = []
             let shortage = self.table.reserve(write, mayGrow: false, grants: &grants, evicted: &evicted)
@@ -104,7 +111,12 @@ import Testing
             let windows = [PrefixWindow.everything] + second[self.random.below(4)]
             let expectedHit = self.model.hit(families, windows: windows)
             let query = PrefixQuery(
-                namespace: NamespaceID(0), worldSize: 2, windows: windows, hashes: hashes(families), readerCount: 1)
+                namespace: NamespaceID(0),
+                worldSize: 2,
+                windows: windows,
+                hashes: hashes(families),
+                readerCount: 1
+            )
             var lease = self.table.acquire(query)
             #expect(lease.chunkCount == expectedHit)
             self.hits += expectedHit > 0 ? 1 : 0
@@ -251,7 +263,9 @@ import Testing
         var run = Run(seed: seed, unitCount: unitCount)
         for step in 0..<3000 {
             run.step()
-            let live = Set(run.table.objects.indices.map { run.table.handle(of: UInt32($0)) }.filter { run.table.isLive($0) })
+            let live = Set(
+                run.table.objects.indices.map { run.table.handle(of: UInt32($0)) }.filter { run.table.isLive($0) }
+            )
             let isAsExpected = live == Set(run.model.entries.keys) && run.tableOrder == run.modelOrder
             let broken = run.table.brokenInvariant
             #expect(isAsExpected && broken == nil, "step \(step): \(broken ?? "live objects or order of use")")

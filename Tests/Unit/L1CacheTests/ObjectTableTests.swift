@@ -31,7 +31,12 @@ import Testing
 
         static func query(_ hashes: [ChunkHash]) -> PrefixQuery {
             PrefixQuery(
-                namespace: NamespaceID(0), worldSize: 1, windows: [.everything], hashes: hashes, readerCount: 1)
+                namespace: NamespaceID(0),
+                worldSize: 1,
+                windows: [.everything],
+                hashes: hashes,
+                readerCount: 1
+            )
         }
 
         mutating func take(_ event: Event) {

@@ -120,5 +120,5 @@ def main() -> int:
     finally:
         end_all()
         if server is not None:
-            shared_memory.remove_leftovers(before)
+            shared_memory.remove_leftovers(before, CacheServer.ports_used)
     return report.exit_status

@@ -7,7 +7,8 @@ import Testing
 @testable import CacheEngine
 
 @Suite struct PendingTransfersTests {
-    static func identity(instance: Int64 = 1, chunks: Range<Int> = 0..<2, hash: UInt64 = 7) -> PendingTransfers.Identity {
+    static func identity(instance: Int64 = 1, chunks: Range<Int> = 0..<2, hash: UInt64 = 7) -> PendingTransfers.Identity
+    {
         PendingTransfers.Identity(
             instance: InstanceID(instance), namespace: NamespaceID(0), worldSize: 1, rank: 0, chunks: chunks,
             lastHash: ChunkHash(words: (hash, 0, 0, 0)))

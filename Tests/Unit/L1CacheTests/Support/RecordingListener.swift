@@ -5,7 +5,9 @@ import Synchronization
 
 @testable import L1Cache
 
-/// Keeps what it is told. Reads the cache from inside every call, which would hang if the lock were still taken.
+/// Keeps what it is told.
+///
+/// Reads the cache from inside every call, which would hang if the lock were still taken.
 final class RecordingListener: L1Listener {
     struct Record {
         var evicted: [EvictedObject] = []
