@@ -86,7 +86,7 @@ package struct PendingTransfers: Sendable {
         return isLate ? nil : Self.takeOldest(from: &self.writes, identity)
     }
 
-    /// Takes the read that a commit ends: the same request's, also from a connection that is gone, else the oldest of the
+    /// Takes the read that a commit ends: the same request's, also of a connection that is gone, else the oldest of the
     /// same identity.
     package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.reads, identity, requestID: requestID)

@@ -51,8 +51,8 @@ package struct SessionTable: Sendable {
         return replaced + displaced
     }
 
-    /// Ends the sessions unused for longest: a sixty-fourth of all at a time, at least one. The search reads every session,
-    /// and at the limit each new request would otherwise pay for one.
+    /// Ends the sessions unused for longest: a sixty-fourth of all at a time, at least one. The search reads every
+    /// session, and at the limit each new request would otherwise pay for one.
     private mutating func makeRoom() -> [ObjectHandle] {
         guard self.sessions.count >= self.limit else { return [] }
         let byAge = self.sessions.map { (request: $0.key, lastUsed: $0.value.lastUsed) }

@@ -24,8 +24,8 @@ extension CacheEngine {
         return nil
     }
 
-    /// Uses up this worker's shares of the range without a copy, for a retrieve that failed. Only those of a lookup of the
-    /// same tokens: another engine may have given the same id to another text.
+    /// Uses up this worker's shares of the range without a copy, for a retrieve that failed. Only those of a lookup
+    /// of the same tokens: another engine may have given the same id to another text.
     func releaseShares(of order: TransferOrder) {
         guard let rank = order.key.workerID else { return }
         let chunk = self.configuration.chunkSize

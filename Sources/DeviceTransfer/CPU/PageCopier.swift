@@ -60,8 +60,8 @@ final class PageCopier {
         if let pending { self.run(pending, transposition) }
     }
 
-    /// Gets memory for the pages that a transfer will touch, so that touching them cannot raise SIGBUS. False when there is
-    /// none. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
+    /// Gets memory for the pages that a transfer will touch, so that touching them cannot raise SIGBUS. False when
+    /// there is none. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
     func back(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors) -> Bool {
         var isBacked = true
         for object in transfer.objects where isBacked {
