@@ -37,9 +37,12 @@ package final class CacheService: Sendable {
         engine.recorder.attach(deliver: { [weak self] actions in self?.deliver(actions) })
     }
 
-    /// Whether a message may overtake others: a heartbeat must not wait behind lookups.
-    package func isUrgent(_ frames: [[UInt8]]) -> Bool {
-        frames.count >= 2 && CacheOperation.decode(frame: frames[1]) == .ping
+    /// Notes a message's arrival, in the order of its connection. True when it may overtake others: a heartbeat must not
+    /// wait behind lookups.
+    package func arrived(_ frames: [[UInt8]], from connection: ConnectionID) -> Bool {
+        guard frames.count >= 2 else { return false }
+        self.connections.withLock { $0.requestArrived(on: connection, uid: frames[0]) }
+        return CacheOperation.decode(frame: frames[1]) == .ping
     }
 
     /// Serves one message of a client, identity frame left out.
@@ -49,7 +52,6 @@ package final class CacheService: Sendable {
         case .streamControl(let uid, let control):
             self.receiveStreamControl(control, stream: EventStreamID(connection: connection, uid: uid, operation: []))
         case .request(let request):
-            self.connections.withLock { $0.requestArrived(on: connection, uid: request.uid) }
             let call = ServiceCall(connection: connection, request: request)
             guard let operation = request.operation else {
                 self.complain("unknown", "unknown operation")

@@ -53,7 +53,10 @@ void lmc_copy_rows_streaming(void *restrict destination, const void *restrict so
 /// Asks for bytes that are read soon. Any address will do.
 void lmc_fetch_ahead(const void *address, size_t length);
 
-/// Writes to standard error with one write(2) for each call; a short write or an error is ignored.
+/// Writes to standard error as ``lmc_write_or_drop`` does.
 void lmc_write_standard_error(const char *bytes, size_t length);
+/// Writes a log line and never waits long: when nobody reads for 100 ms, this line and those after it are dropped until
+/// somebody reads again. Any thread; lines do not mix. Returns 0, or -1 when bytes were dropped.
+int lmc_write_or_drop(int fd, const char *bytes, size_t length);
 
 #endif

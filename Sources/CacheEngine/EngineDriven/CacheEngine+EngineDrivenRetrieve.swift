@@ -59,6 +59,10 @@ extension CacheEngine {
         _ handles: [ObjectHandle], _ places: [ObjectPlace], context: EngineDrivenContext, startedAt: Duration,
         reply: @escaping @Sendable (PreparedRetrieve) -> Void
     ) {
+        guard self.gate.enter() else {
+            self.cache.releaseHolds(handles)
+            return reply(.miss)
+        }
         let ranges = places.map { ArenaRange(offset: $0.offset, byteCount: $0.length) }
         let isAccepted = self.inlineCopier.submit(
             .read(places: ranges, layout: context.worker.layout) { result in
@@ -71,10 +75,12 @@ extension CacheEngine {
                     self.logger.warning("PREPARE_RETRIEVE failed: \(failure)")
                     reply(.miss)
                 }
+                self.gate.leave()
             })
         guard !isAccepted else { return }
         self.cache.releaseHolds(handles)
         reply(.miss)
+        self.gate.leave()
     }
 
     private func reportRetrieved(_ chunks: Int, context: EngineDrivenContext, since started: Duration) {

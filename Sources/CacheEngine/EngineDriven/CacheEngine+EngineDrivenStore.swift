@@ -52,6 +52,10 @@ extension CacheEngine {
         reply: @escaping @Sendable (Bool) -> Void
     ) {
         guard !reserved.handles.isEmpty else { return reply(true) }
+        guard self.gate.enter() else {
+            self.cache.abort(reserved.handles)
+            return reply(false)
+        }
         let started = self.now
         var places: [ArenaRange?] = Array(repeating: nil, count: context.plan.chunks.count)
         for (index, place) in zip(reserved.chunkIndices, reserved.places) {
@@ -72,10 +76,12 @@ extension CacheEngine {
                 let isComplete = written.allSatisfy(\.self)
                 if isComplete { self.reportStored(context.plan.chunks.count, since: started) }
                 reply(isComplete)
+                self.gate.leave()
             })
         guard !isAccepted else { return }
         self.cache.abort(reserved.handles)
         reply(false)
+        self.gate.leave()
     }
 
     private struct Reserved: Sendable {

@@ -84,10 +84,11 @@ package struct PendingTransfers: Sendable {
         Self.take(from: &self.writes, identity, requestID: requestID)
     }
 
-    /// Takes the read that a commit ends. Clients commit after a miss, too: that must not end the hold of another request
-    /// that is reading the same range.
+    /// Takes the read that a commit ends, also one of a lost connection. Clients commit after a miss, too: that must not
+    /// end the hold of another request that is reading the same range.
     package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.reads, identity, requestID: requestID)
+            ?? Self.take(from: &self.orphanedReads, identity, requestID: requestID)
     }
 
     /// Orphans what a lost connection had open. Returns the writes, whose keys become free for others.

@@ -13,12 +13,14 @@ extension CacheEngine {
     /// - Parameter connection: Nil for a registration taken up from the journal.
     package func register(_ request: KVCacheRegistration, connection: ConnectionID?) throws(EngineError) {
         let now = self.now
-        let isKnown = self.state.withLock { state -> Bool in
-            guard state.workers[request.instanceID]?.request == request else { return false }
-            if let connection { state.liveness.active(request.instanceID, connection: connection, now: now) }
-            return true
+        let known = self.state.withLock { state in
+            state.workers[request.instanceID].flatMap { $0.request == request ? $0.memory : nil }
         }
-        if isKnown {
+        // An engine that restarts under its old process number names new memory by the old names.
+        if let known, known.isCurrent {
+            if let connection {
+                self.state.withLock { $0.liveness.active(request.instanceID, connection: connection, now: now) }
+            }
             self.logger.info("Instance \(request.instanceID) already registered; refreshing liveness")
             return
         }

@@ -15,8 +15,9 @@ extension CacheEngine {
     package func store(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard self.gate.enter() else { return reply(.failed) }
         self.storeCounted(order) { result in
-            self.gate.leave()
             reply(result)
+            // Last: the drain ends with it, and what is sent after the drain is lost.
+            self.gate.leave()
         }
     }
 

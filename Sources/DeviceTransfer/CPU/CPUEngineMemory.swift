@@ -28,6 +28,12 @@ final class CPUEngineMemory: EngineMemory {
 
     deinit { self.close() }
 
+    package var isCurrent: Bool {
+        guard self.beginWork() else { return false }
+        defer { self.workFinished() }
+        return self.tensors.segments.allSatisfy { $0.isCurrent(calls: self.calls) }
+    }
+
     package func submit(_ transfer: Transfer) -> Bool { self.enqueue(.transfer(transfer, self)) }
 
     package func checksums(
@@ -48,12 +54,16 @@ final class CPUEngineMemory: EngineMemory {
         self.unmapIfDone { $0.pendingCount -= 1 }
     }
 
-    private func enqueue(_ work: CPUDeviceWork) -> Bool {
-        let isOpen = self.use.withLock { use in
+    /// Keeps the memory mapped until ``workFinished()``; false when it is closed.
+    private func beginWork() -> Bool {
+        self.use.withLock { use in
             if !use.isClosed { use.pendingCount += 1 }
             return !use.isClosed
         }
-        guard isOpen else { return false }
+    }
+
+    private func enqueue(_ work: CPUDeviceWork) -> Bool {
+        guard self.beginWork() else { return false }
         if self.queue.push(work) { return true }
         self.workFinished()
         return false

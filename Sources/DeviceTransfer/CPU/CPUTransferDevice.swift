@@ -75,6 +75,10 @@ private func run(
 ) -> TransferFailure? {
     if let refusal = memory.layout.refusal(of: transfer, arenaByteCount: arena.byteCount) { return refusal }
     if let name = memory.tensors.shrunkSegment(calls: memory.calls) { return .engineMemoryShrunk(name: name) }
+    let isBacked =
+        memory.tensors.isBacked(calls: memory.calls)
+        || copier.back(transfer, layout: memory.layout, tensors: memory.tensors)
+    guard isBacked else { return .engineMemoryNotBacked }
     copier.run(transfer, layout: memory.layout, tensors: memory.tensors)
     return nil
 }

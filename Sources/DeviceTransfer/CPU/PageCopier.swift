@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import CSystemShims
+import Glibc
 
 /// Moves the bytes of checked transfers. Used by one thread.
 final class PageCopier {
@@ -57,6 +58,30 @@ final class PageCopier {
             pending = next
         }
         if let pending { self.run(pending, transposition) }
+    }
+
+    /// Gets memory for the pages that a transfer will touch, so that touching them cannot raise SIGBUS. False when
+    /// there is none. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
+    func back(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors) -> Bool {
+        var isBacked = true
+        for object in transfer.objects where isBacked {
+            for (member, kernelIndex) in layout.objectGroups[object.objectGroup].kernelGroups.enumerated() {
+                PagePlan(layout.kernelGroups[kernelIndex]).forEachPiece(
+                    blockIDs: object.blockIDs[member], skip: transfer.skip(of: object, member: member),
+                    protectedBlockID: transfer.direction == .store ? nil : transfer.protectedBlockID
+                ) { piece in
+                    guard isBacked, let tensor = tensors.firstElements[piece.tensor] else { return }
+                    isBacked = Self.back(tensor + piece.pageOffset, byteCount: piece.byteCount)
+                }
+            }
+        }
+        return isBacked
+    }
+
+    private static func back(_ start: UnsafeMutableRawPointer, byteCount: Int) -> Bool {
+        let lead = Int(bitPattern: start) % Int(getpagesize())
+        // EINVAL: a kernel before 5.14 cannot say, and the copy has to try.
+        return lmc_populate_write(start - lead, lead + byteCount) == 0 || errno == EINVAL
     }
 
     /// Streams both ways: neither side is read again soon by this process.

@@ -67,6 +67,8 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
     case wrongPlace(ArenaRange, expectedByteCount: Int)
     /// The engine's segment became smaller than its registration says.
     case engineMemoryShrunk(name: String)
+    /// There is no memory left for pages of the engine's segment that it never wrote.
+    case engineMemoryNotBacked
     case closed
 
     package var description: String {
@@ -77,6 +79,7 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
         case .wrongPlace(let place, let expected):
             "arena range at \(place.offset) with \(place.byteCount) bytes, object has \(expected)"
         case .engineMemoryShrunk(let name): "shared memory \(name) became smaller than it was registered"
+        case .engineMemoryNotBacked: "the system has no memory left for blocks that the engine never wrote"
         case .closed: "the registration's memory is closed"
         }
     }

@@ -10,7 +10,7 @@ final class ServiceReceiver: MessageReceiver {
 
     init(service: CacheService) { self.service = service }
 
-    func isUrgent(_ message: InboundMessage) -> Bool { self.service.isUrgent(message.frames) }
+    func arrived(_ message: InboundMessage) -> Bool { self.service.arrived(message.frames, from: message.connection) }
 
     func received(_ message: InboundMessage) { self.service.receive(message.frames, from: message.connection) }
 

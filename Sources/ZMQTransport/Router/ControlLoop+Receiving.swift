@@ -76,7 +76,7 @@ extension ControlLoop {
         }
         let id = self.connection(of: identity, descriptor: parts.descriptor)
         let message = InboundMessage(connection: id, frames: parts.frames)
-        let isUrgent = self.receiver.isUrgent(message)
+        let isUrgent = self.receiver.arrived(message)
         self.counters.update {
             $0.messagesReceived += 1
             $0.bytesReceived += parts.byteCount

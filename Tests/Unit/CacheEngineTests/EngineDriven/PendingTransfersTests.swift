@@ -64,7 +64,6 @@ import Testing
         let lost = pending.connectionClosed(ConnectionID(5))
         #expect(lost.map(\.requestID) == ["A"])
         #expect(pending.takeWrite(identity, requestID: "A") == nil)
-        #expect(pending.takeRead(identity, requestID: "B") == nil)
         #expect(pending.openCount == 1)
         #expect(pending.orphanCount == 2)
     }

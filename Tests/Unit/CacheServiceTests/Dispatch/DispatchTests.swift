@@ -94,12 +94,12 @@ import Testing
         let script = try ServiceScript()
         defer { script.stop() }
         for operation in CacheOperation.allCases {
-            #expect(script.service.isUrgent([Self.uid, operation.encodedFrame()]) == (operation == .ping))
-            #expect(script.service.isUrgent([Self.uid, Self.spelled(operation)]) == (operation == .ping))
+            #expect(script.service.arrived([Self.uid, operation.encodedFrame()], from: ServiceScript.client) == (operation == .ping))
+            #expect(script.service.arrived([Self.uid, Self.spelled(operation)], from: ServiceScript.client) == (operation == .ping))
         }
-        #expect(!script.service.isUrgent([]))
-        #expect(!script.service.isUrgent([Self.uid]))
-        #expect(!script.service.isUrgent([Self.uid, []]))
+        #expect(!script.service.arrived([], from: ServiceScript.client))
+        #expect(!script.service.arrived([Self.uid], from: ServiceScript.client))
+        #expect(!script.service.arrived([Self.uid, []], from: ServiceScript.client))
     }
 
     @Test func complaintsAreRateLimited() throws {

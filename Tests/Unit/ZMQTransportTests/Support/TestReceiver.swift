@@ -44,7 +44,7 @@ final class TestReceiver: MessageReceiver {
 
     func serve(with server: RouterServer?) { self.server.withLock { $0 = server } }
 
-    func isUrgent(_ message: InboundMessage) -> Bool { message.frames.first == TestReceiver.urgent }
+    func arrived(_ message: InboundMessage) -> Bool { message.frames.first == TestReceiver.urgent }
 
     func received(_ message: InboundMessage) {
         self.record.update { $0.events.append(.received(message.connection, message.frames)) }
