@@ -94,8 +94,12 @@ import Testing
         let script = try ServiceScript()
         defer { script.stop() }
         for operation in CacheOperation.allCases {
-            #expect(script.service.arrived([Self.uid, operation.encodedFrame()], from: ServiceScript.client) == (operation == .ping))
-            #expect(script.service.arrived([Self.uid, Self.spelled(operation)], from: ServiceScript.client) == (operation == .ping))
+            #expect(
+                script.service.arrived([Self.uid, operation.encodedFrame()], from: ServiceScript.client)
+                    == (operation == .ping))
+            #expect(
+                script.service.arrived([Self.uid, Self.spelled(operation)], from: ServiceScript.client)
+                    == (operation == .ping))
         }
         #expect(!script.service.arrived([], from: ServiceScript.client))
         #expect(!script.service.arrived([Self.uid], from: ServiceScript.client))
