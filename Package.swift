@@ -128,6 +128,7 @@ let tests: [Target] = [
     unitTests(
         "CacheService",
         with: [
+            "CAllocationCounter",
             "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
             "MessagePack", logging,
         ]),

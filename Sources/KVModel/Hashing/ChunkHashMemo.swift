@@ -58,9 +58,10 @@ package struct ChunkHashMemo: Sendable {
     /// A slot by the name before the chunk and some of its tokens: enough to tell the continuations of one prefix apart.
     private func slot(of prompt: [UInt32], from first: Int, after parent: ChunkHash) -> Int {
         var value = parent.words.0
-        let size = self.hasher.chunkSize
-        for position in [0, 1, 2, 3, size / 4, size / 2, size / 4 * 3, size - 1] {
-            value = (value ^ UInt64(prompt[first + min(position, size - 1)])) &* 0x9E37_79B9_7F4A_7C15
+        let last = self.hasher.chunkSize - 1
+        let positions: [8 of Int] = [0, 1, 2, 3, last / 4, last / 2, last / 4 * 3, last]
+        for index in positions.indices {
+            value = (value ^ UInt64(prompt[first + min(positions[index], last)])) &* 0x9E37_79B9_7F4A_7C15
             value ^= value >> 29
         }
         return Int(truncatingIfNeeded: value >> 20) & (self.slotCount - 1)
