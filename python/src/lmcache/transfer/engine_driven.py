@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 logger = init_logger(__name__)
 
+REGISTER_SECONDS = 60.0
+"""How long a registration may take; the server imports all memory during it."""
+
 
 @dataclass(frozen=True)
 class _Session:
@@ -80,7 +83,7 @@ class EngineDrivenContext:
         pool = self._client.call(
             "register_kv_cache_engine_driven_context",
             self._registration,
-            timeout=self._timeout,
+            timeout=max(self._timeout, REGISTER_SECONDS),
             generation=generation,
         )
         self._session = _Session(generation, SharedPool(pool))

@@ -16,6 +16,9 @@ from lmcache.wire.types import CUDATensor, EngineGroupInfo, SharedMemoryTensor, 
 
 logger = init_logger(__name__)
 
+REGISTER_SECONDS = 60.0
+"""How long a registration may take; the server imports all memory during it."""
+
 CPU_EVENT = b"stub_ipc_handle"
 """Stands for an event where processors do the work: it is over when the request is sent."""
 
@@ -65,7 +68,7 @@ class LMCacheDrivenContext:
             "vllm",
             self._layout_hints,
             self._group_infos,
-            timeout=self._timeout,
+            timeout=max(self._timeout, REGISTER_SECONDS),
             generation=generation,
         )
         self._generation = generation
