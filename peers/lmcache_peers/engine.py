@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""A real vLLM engine with LMCache's unmodified connector."""
+"""A real vLLM engine with LMCache's unmodified connector, or with the package of LMCACHE_PEERS_CLIENT."""
 
 from __future__ import annotations
 
@@ -86,6 +86,7 @@ class Engine:
                 "OMP_NUM_THREADS": "2",
                 # Compiling the one small function behind log probabilities would take 20 s at the first request.
                 "TORCHDYNAMO_DISABLE": "1",
+                **settings.client_environment(),
             }
         )
         self._process = Process(self.name, self._command, self.log, environment)
