@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import zmq
+
 from lmcache.wire.operations import decode_operation
 
 SILENCE = object()

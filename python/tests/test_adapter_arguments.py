@@ -4,12 +4,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from test_wire_goldens import VECTORS
+
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.multimodal import tokens_for
 from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
 from lmcache.integration.vllm.settings import ConnectorSettings
-from test_wire_goldens import VECTORS
 
 URL = "tcp://localhost:5555"
 VLLM = ParallelStrategy(False, 2, 1, 2, 1, 2, 1)

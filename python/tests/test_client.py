@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from fake_server import SILENCE, FakeServer, Refusal
+from waiting import eventually
+
 from lmcache.wire.client import WireClient
 from lmcache.wire.errors import ConnectionLostError, MalformedReplyError, RefusedError, RequestTimeoutError
-from waiting import eventually
 
 
 @pytest.fixture

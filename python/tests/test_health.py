@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 from fake_server import SILENCE, FakeServer
+from waiting import eventually
+
 from lmcache.health.server_health import ServerHealth
 from lmcache.wire.client import WireClient
-from waiting import eventually
 
 
 @pytest.fixture

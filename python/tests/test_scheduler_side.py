@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from fabricated import StubAdapter, output, request
+
 from lmcache.integration.vllm.geometry import Geometry, LayerGroup
 from lmcache.integration.vllm.scheduler_side import SchedulerSide
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from lmcache.wire.codec import encode_request, result_of, split_reply
 from lmcache.wire.errors import RefusedError
 from lmcache.wire.operations import decode_operation, encode_operation

@@ -22,9 +22,9 @@ def _describe(tensor: torch.Tensor) -> CUDATensor:
     import torch
 
     view = physical_order(tensor)
-    handle = list(view.untyped_storage()._share_cuda_())
+    handle = list(view.untyped_storage()._share_cuda_())  # type: ignore[no-untyped-call]
     uuid = str(torch.cuda.get_device_properties(view.device).uuid).removeprefix("GPU-").lower()
-    metadata = TensorMetadata(dtype_name(view), list(view.shape), list(view.stride()), view.storage_offset(), uuid)
+    metadata = TensorMetadata(dtype_name(view), list(view.shape), list(view.stride()), int(view.storage_offset()), uuid)
     return CUDATensor("cuda", handle, 1, metadata)
 
 
@@ -38,7 +38,7 @@ class CUDAEvents:
         """An event behind the work that the current stream has."""
         import torch
 
-        event = torch.cuda.Event(interprocess=True)
+        event = torch.cuda.Event(interprocess=True)  # type: ignore[no-untyped-call]
         event.record(torch.cuda.current_stream(self._device))
         return event
 
@@ -51,4 +51,4 @@ class CUDAEvents:
         """The server's event."""
         import torch
 
-        return torch.cuda.Event.from_ipc_handle(device or self._device, handle)
+        return torch.cuda.Event.from_ipc_handle(device or self._device, handle)  # type: ignore[no-untyped-call]

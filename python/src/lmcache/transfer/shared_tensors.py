@@ -47,7 +47,7 @@ class SharedTensors:
             self._moved[storage.data_ptr()] = self._segment(storage, length)
         name, memory = self._moved[storage.data_ptr()]
         self._old.append(storage)
-        tensor.set_(memory.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())  # type: ignore[call-overload]
+        tensor.set_(memory.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
         return self._describe(tensor, name, length)
 
     def _segment(self, storage: torch.UntypedStorage, length: int) -> tuple[str, torch.Tensor]:
@@ -67,13 +67,13 @@ class SharedTensors:
             memory = torch.frombuffer(mmap.mmap(descriptor, length, mmap.MAP_SHARED), dtype=torch.uint8)
         finally:
             os.close(descriptor)
-        memory.copy_(torch.empty(0, dtype=torch.uint8).set_(storage, 0, (length,), (1,)))  # type: ignore[call-overload]
+        memory.copy_(torch.empty(0, dtype=torch.uint8).set_(storage, 0, (length,), (1,)))
         return name, memory
 
     @staticmethod
     def _describe(tensor: torch.Tensor, name: str, length: int) -> SharedMemoryTensor:
         view = physical_order(tensor)
         metadata = TensorMetadata(
-            dtype_name(view), list(view.shape), list(view.stride()), view.storage_offset(), "cpu"
+            dtype_name(view), list(view.shape), list(view.stride()), int(view.storage_offset()), "cpu"
         )
         return SharedMemoryTensor("cpu_shm", name, length, 1, metadata)

@@ -30,7 +30,7 @@ _TransferResults: Any = getattr(_base, "KVConnectorTransferResults", None)
 
 
 @dataclass
-class LMCacheMPConnectorMetadata(KVConnectorMetadata):  # type: ignore[misc]
+class LMCacheMPConnectorMetadata(KVConnectorMetadata):
     """What crosses from the scheduler to the workers in one step."""
 
     plan: StepPlan = field(default_factory=StepPlan)

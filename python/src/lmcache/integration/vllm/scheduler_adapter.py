@@ -192,4 +192,3 @@ class LMCacheMPSchedulerAdapter:
         if text not in self._said and len(self._said) < 100:
             self._said.add(text)
             logger.warning("%s", text)
-

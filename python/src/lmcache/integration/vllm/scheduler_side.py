@@ -177,17 +177,13 @@ class SchedulerSide:
         return tracker.stored + self._chunk_size > limit
 
     def _store(self, tracker: RequestTracker, computed: int, plan: StepPlan) -> None:
-        limit = min(
-            tracker.store_limit(self._save_decode_cache), computed, self._geometry.covered(tracker.block_ids)
-        )
+        limit = min(tracker.store_limit(self._save_decode_cache), computed, self._geometry.covered(tracker.block_ids))
         start, end = tracker.stored, limit - limit % self._chunk_size
         if end <= start:
             return
         tracker.stored = end
         tracker.has_stores = True
-        op = LoadStoreOp(
-            tracker.tokens_until(end), self._geometry.sliced(tracker.block_ids, start, end), start, end
-        )
+        op = LoadStoreOp(tracker.tokens_until(end), self._geometry.sliced(tracker.block_ids, start, end), start, end)
         plan.stores.append(TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs))
 
     @staticmethod
