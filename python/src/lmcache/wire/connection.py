@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import enum
+import struct
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 CONNECT_TIMEOUT_MILLISECONDS = 5000
+
+# pyzmq's own reader of monitor messages would import asyncio with it.
+_EVENT = struct.Struct("=H")
 
 
 class ConnectionState(enum.Enum):
@@ -52,7 +55,7 @@ class Connection:
     def update(self) -> ConnectionState:
         """Takes in what has happened to the connection."""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
+            (event,) = _EVENT.unpack_from(self._monitor.recv_multipart()[0])
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
                 if self.state is ConnectionState.CONNECTING:
                     self.state = ConnectionState.CONNECTED
