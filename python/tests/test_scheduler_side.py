@@ -245,3 +245,14 @@ def test_plans_pickle_and_are_empty_on_idle_steps(side: SchedulerSide) -> None:
 def test_chunk_must_be_whole_blocks(adapter: StubAdapter) -> None:
     with pytest.raises(ValueError, match="chunk size 16 is not a multiple"):
         make(adapter, (LayerGroup(0, 12),))
+
+
+def test_windowed_stores_end_before_the_next_step(adapter: StubAdapter) -> None:
+    side = make(adapter, (LayerGroup(0, 8), LayerGroup(1, 8, window=16)))
+    a = request("a", TOKENS)
+    side.matched_tokens(a, 0)
+    blocks = [list(range(1, 10)), list(range(11, 20))]
+    side.blocks_allocated(a, blocks, 0)
+    assert not side.plan(output(new=[("a", blocks, 0, 70)])).must_flush
+    assert side.plan(output(running=[("a", None, 70, 1)])).must_flush
+    assert not side.plan(output(running=[("a", None, 71, 1)])).must_flush

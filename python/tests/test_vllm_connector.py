@@ -110,6 +110,18 @@ def test_vllm_finds_it_by_name() -> None:
     assert lmcache_mp_connector.LMCacheMPConnector is LMCacheMPConnector
 
 
+def test_vllms_own_connector_can_build_our_adapters(server: FakeServer) -> None:
+    from vllm.distributed.kv_transfer.kv_connector.v1 import lmcache_mp_connector as builtin
+
+    config = vllm_config(server)
+    scheduler = builtin.create_scheduler_adapter(server.url, None, config, 5.0, 1000.0)
+    worker = builtin.create_worker_adapter(server.url, None, config, 5.0, 1000.0)
+    assert scheduler.num_blocks_per_chunk() == worker.num_blocks_per_chunk() == CHUNK // BLOCK
+    assert (worker.use_mla, worker.is_first_rank_of_pp_group) == (False, True)
+    scheduler.shutdown()
+    worker.shutdown()
+
+
 def test_cold_then_warm(server: FakeServer, pool: FakePool) -> None:
     scheduler, worker = make(server, "SCHEDULER"), make(server, "WORKER")
     tensors = caches()

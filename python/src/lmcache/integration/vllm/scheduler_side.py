@@ -37,6 +37,9 @@ class SchedulerSide:
         self._save_decode_cache = save_decode_cache
         self._chunk_size = adapter.chunk_size
         self._loading: list[RequestTracker] = []
+        # Blocks that leave a window go to other requests while the store of their chunk may still read them.
+        self._has_windows = any(group.window > 0 for group in geometry.groups)
+        self._stored_before = False
 
     def look_ahead(self, request: Any) -> None:
         """A request has arrived: begins its lookup."""
@@ -78,13 +81,18 @@ class SchedulerSide:
 
     def plan(self, output: Any) -> StepPlan:
         """What this step's workers have to load and store."""
-        plan = StepPlan(must_flush=bool(output.preempted_req_ids) or bool(output.scheduled_cached_reqs.resumed_req_ids))
+        plan = StepPlan(
+            must_flush=bool(getattr(output, "preempted_req_ids", None))
+            or bool(output.scheduled_cached_reqs.resumed_req_ids)
+            or (self._has_windows and self._stored_before)
+        )
         for tracker in self._loading:
             plan.loads.append(self._load(tracker))
         self._loading.clear()
         if self._is_storing:
             self._plan_new(output, plan)
             self._plan_running(output, plan)
+        self._stored_before = bool(plan.stores)
         return plan
 
     def finished(self, request: Any) -> tuple[bool, dict[str, Any] | None]:
