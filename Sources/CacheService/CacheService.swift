@@ -46,7 +46,9 @@ package final class CacheService: Sendable {
     }
 
     /// Serves one message of a client, identity frame left out.
-    package func receive(_ frames: [[UInt8]], from connection: ConnectionID) {
+    ///
+    /// - Parameter isStale: The client has given the request up, so nothing may touch its memory for it any more.
+    package func receive(_ frames: [[UInt8]], from connection: ConnectionID, isStale: Bool = false) {
         switch RequestFrames(frames) {
         case .unreadable(let reason): self.complain("unreadable", "unreadable message: \(reason)")
         case .streamControl(let uid, let control):
@@ -58,6 +60,7 @@ package final class CacheService: Sendable {
                 self.engine.metrics.requestRefused(operation: "unknown", reason: "unknown_operation")
                 return self.refuse(call, "unsupported operation")
             }
+            if isStale, operation.movesBytes { return self.refuseStale(operation, call) }
             self.serve(operation, call)
         }
     }

@@ -16,7 +16,7 @@ extension CacheEngine {
     ) {
         let shares = TransferOrder(
             key: order.key, instance: order.instance, blockIDs: [], event: [], connection: order.connection)
-        guard let context = self.engineDrivenContext(order) else {
+        guard self.gate.isOpen, let context = self.engineDrivenContext(order) else {
             self.releaseShares(of: shares)
             return reply(.miss)
         }

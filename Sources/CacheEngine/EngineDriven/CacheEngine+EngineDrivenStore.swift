@@ -10,7 +10,8 @@ import Telemetry
 extension CacheEngine {
     /// Hands out slots for the chunks of the range that are not cached yet.
     package func prepareStore(_ order: EngineDrivenOrder) -> PreparedStore {
-        guard let context = self.engineDrivenContext(order) else { return .nothing }
+        // After the drain nobody would take the commit.
+        guard self.gate.isOpen, let context = self.engineDrivenContext(order) else { return .nothing }
         guard self.cache.pool != nil else { return .inMessage }
         let isWriting = self.state.withLock { $0.pending.isWriting(context.identity) }
         guard !isWriting else { return .nothing }
@@ -45,6 +46,15 @@ extension CacheEngine {
         self.cache.commit(entry.handles)
         self.reportStored(context.plan.chunks.count, since: entry.startedAt)
         reply(true)
+    }
+
+    /// Gives a prepared store up: nothing of it becomes visible, and its slots stay with the worker until that ends.
+    package func abandonStore(_ order: EngineDrivenOrder) {
+        guard let context = self.engineDrivenContext(order) else { return }
+        let entry = self.state.withLock {
+            $0.pending.abandonWrite(context.identity, requestID: order.key.requestID)
+        }
+        self.cache.quarantine(entry?.handles ?? [])
     }
 
     private func writeInline(

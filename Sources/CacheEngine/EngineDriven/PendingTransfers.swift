@@ -7,7 +7,7 @@ package import L1Cache
 ///
 /// ```
 /// prepare ──▶ open ──commit──▶ gone
-///               └──connection lost──▶ orphaned ──worker ends──▶ gone
+///               └──connection lost, given up──▶ orphaned ──worker ends──▶ gone
 /// ```
 /// An orphan is never committed, and its bytes are given to nobody else until its worker is known to be gone: the process
 /// may still be writing.
@@ -82,6 +82,13 @@ package struct PendingTransfers: Sendable {
     /// orphaned, must not make another request's half-written slots visible.
     package mutating func takeWrite(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.writes, identity, requestID: requestID)
+    }
+
+    /// Orphans a write that its worker has given up. Returns it: its keys become free for others.
+    package mutating func abandonWrite(_ identity: Identity, requestID: String) -> Entry? {
+        let entry = Self.take(from: &self.writes, identity, requestID: requestID)
+        if let entry { self.orphanedWrites.append(entry) }
+        return entry
     }
 
     /// Takes the read that a commit ends, also one of a lost connection. Clients commit after a miss, too: that must not

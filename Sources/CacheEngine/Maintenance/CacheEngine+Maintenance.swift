@@ -104,12 +104,14 @@ extension CacheEngine {
         let remains: PendingTransfers.Remains
     }
 
-    /// Refuses new transfers and waits until those accepted are answered, at most this long.
+    /// Refuses new transfers, waits until those accepted are answered, at most this long, and ends the event streams
+    /// while somebody can still be told.
     package func drain(milliseconds: Int) {
         self.gate.close()
         let pause = StopSignal()
         let deadline = self.now + .milliseconds(milliseconds)
         while self.gate.count > 0, self.now < deadline { _ = pause.wait(milliseconds: 2) }
+        self.recorder.shutDown()
     }
 
     /// Stops the copies and then the cache. Nothing may be called afterwards.

@@ -15,15 +15,18 @@ final class CPUEngineMemory: EngineMemory {
     let tensors: MappedTensors
     let calls: any SharedMemoryCalls
     private let queue: BoundedQueue<CPUDeviceWork>
+    private let uptime: @Sendable () -> Duration
     private let use = Mutex(Use())
 
     init(
-        layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls, queue: BoundedQueue<CPUDeviceWork>
+        layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls,
+        queue: BoundedQueue<CPUDeviceWork>, uptime: @escaping @Sendable () -> Duration
     ) {
         self.layout = layout
         self.tensors = tensors
         self.calls = calls
         self.queue = queue
+        self.uptime = uptime
     }
 
     deinit { self.close() }
@@ -34,7 +37,9 @@ final class CPUEngineMemory: EngineMemory {
         return self.tensors.segments.allSatisfy { $0.isCurrent(calls: self.calls) }
     }
 
-    package func submit(_ transfer: Transfer) -> Bool { self.enqueue(.transfer(transfer, self)) }
+    package func submit(_ transfer: Transfer) -> Bool {
+        self.enqueue(.transfer(transfer, self, queuedAt: self.uptime()))
+    }
 
     package func checksums(
         blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
@@ -82,7 +87,7 @@ final class CPUEngineMemory: EngineMemory {
 
 /// What the CPU device's thread is given.
 enum CPUDeviceWork: Sendable {
-    case transfer(Transfer, CPUEngineMemory)
+    case transfer(Transfer, CPUEngineMemory, queuedAt: Duration)
     case checksums(
         ChecksumRequest, CPUEngineMemory, @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void)
 }

@@ -25,8 +25,12 @@ final class PageCopier {
     deinit { self.scratch.deallocate() }
 
     /// Copies every object. The transfer must have passed ``KVCacheLayout/refusal(of:arenaByteCount:)``.
-    func run(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors) {
+    ///
+    /// - Parameter mayGoOn: Asked before each object and after the last.
+    /// - Returns: False when `mayGoOn` ended it.
+    func run(_ transfer: Transfer, layout: KVCacheLayout, tensors: MappedTensors, mayGoOn: () -> Bool) -> Bool {
         for object in transfer.objects {
+            guard mayGoOn() else { return false }
             guard var part = self.arena.address(of: object.place) else { continue }
             for (member, kernelIndex) in layout.objectGroups[object.objectGroup].kernelGroups.enumerated() {
                 let kernel = layout.kernelGroups[kernelIndex]
@@ -34,6 +38,7 @@ final class PageCopier {
                 part += kernel.byteCount
             }
         }
+        return mayGoOn()
     }
 
     private func copy(

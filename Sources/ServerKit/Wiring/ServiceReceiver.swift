@@ -12,7 +12,9 @@ final class ServiceReceiver: MessageReceiver {
 
     func arrived(_ message: InboundMessage) -> Bool { self.service.arrived(message.frames, from: message.connection) }
 
-    func received(_ message: InboundMessage) { self.service.receive(message.frames, from: message.connection) }
+    func received(_ message: InboundMessage) {
+        self.service.receive(message.frames, from: message.connection, isStale: message.isStale)
+    }
 
     func connectionClosed(_ connection: ConnectionID) { self.service.connectionClosed(connection) }
 

@@ -68,13 +68,14 @@ final class RunningServer {
     init(
         endpoints: [String] = ["tcp://127.0.0.1:*"],
         receiver: TestReceiver = TestReceiver(),
+        uptime: @escaping @Sendable () -> Duration = { .zero },
         configure: (inout RouterServer.Configuration) -> Void = { _ in }
     ) throws {
         var configuration = RouterServer.Configuration(endpoints: endpoints)
         configuration.lingerMilliseconds = 100
         configure(&configuration)
         self.receiver = receiver
-        self.server = try RouterServer(configuration: configuration, receiver: receiver)
+        self.server = try RouterServer(configuration: configuration, receiver: receiver, uptime: uptime)
         receiver.serve(with: self.server)
         self.server.start()
     }
