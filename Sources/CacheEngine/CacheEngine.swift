@@ -25,6 +25,7 @@ package final class CacheEngine: Sendable {
     let memo: Mutex<ChunkHashMemo>
     let logger: Logger
     let state: Mutex<EngineState>
+    let warnings = Mutex(RepeatLimiterTable<RequestWarning>(interval: .seconds(60)))
 
     /// Parts that the engine drives. `recorder` must already be the cache's listener.
     package struct Parts: Sendable {

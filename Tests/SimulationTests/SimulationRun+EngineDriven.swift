@@ -5,8 +5,16 @@ import EngineTestSupport
 import KVModel
 import L1Cache
 
+/// Which of the two ends of a prepared transfer have happened; after both the worker's process touches nothing.
+protocol EndingTransfer {
+    var instance: InstanceID { get }
+    var connection: ConnectionID { get }
+    var hasWorkerEnded: Bool { get set }
+    var isConnectionClosed: Bool { get set }
+}
+
 /// Slots that an engine-driven worker writes, some at a time, and then commits.
-struct PreparedWrite {
+struct PreparedWrite: EndingTransfer {
     let key: CacheKey
     let instance: InstanceID
     let connection: ConnectionID
@@ -14,16 +22,34 @@ struct PreparedWrite {
     let engine: SimulatedEngine
     let slots: [(place: ObjectPlace, chunk: Int)]
     var written = 0
+    var hasWorkerEnded = false
+    var isConnectionClosed = false
 }
 
 /// Slots that an engine-driven worker reads, some time later.
-struct PreparedRead {
+struct PreparedRead: EndingTransfer {
     let key: CacheKey
     let instance: InstanceID
     let connection: ConnectionID
     let prompt: Prompt
     let engine: SimulatedEngine
     let slots: [(place: ObjectPlace, chunk: Int)]
+    var hasWorkerEnded = false
+    var isConnectionClosed = false
+}
+
+extension Array where Element: EndingTransfer {
+    mutating func note(connectionClosed connection: ConnectionID) {
+        for index in self.indices where self[index].connection == connection { self[index].isConnectionClosed = true }
+        self.removeAll { $0.hasWorkerEnded && $0.isConnectionClosed }
+    }
+
+    mutating func note(workerEnded instance: InstanceID, except connection: ConnectionID?) {
+        for index in self.indices where self[index].instance == instance && self[index].connection != connection {
+            self[index].hasWorkerEnded = true
+        }
+        self.removeAll { $0.hasWorkerEnded && $0.isConnectionClosed }
+    }
 }
 
 extension SimulationRun {
@@ -53,6 +79,10 @@ extension SimulationRun {
         for slot in write.slots[write.written..<write.written + count] { self.fill(slot, of: write) }
         self.writes[index].written += count
         guard self.writes[index].written == write.slots.count, self.random.chance(70) else { return }
+        // Nothing that was prepared under another layout is committed.
+        guard let now = self.engines.first(where: { $0.workers.contains { $0.instance == write.instance } }),
+            now.elementType == write.engine.elementType
+        else { return }
         self.writes.remove(at: index)
         let (checks, number) = (self.checks, self.checks.asked())
         let order = EngineDrivenOrder(key: write.key, instance: write.instance, connection: write.connection)
@@ -68,7 +98,24 @@ extension SimulationRun {
         }
     }
 
-    /// A thread of a worker whose connection is lost writes nonsense to the slots that it once had.
+    /// The threads of a worker do not know yet that it has ended or lost its connection: they go on with their slots,
+    /// until both has happened.
+    mutating func connectionClosed(_ connection: ConnectionID) {
+        self.lateWriters += self.writes.filter { $0.connection == connection }
+        self.writes.removeAll { $0.connection == connection }
+        self.lateWriters.note(connectionClosed: connection)
+        self.reads.note(connectionClosed: connection)
+    }
+
+    /// The worker unregistered or was reaped, or registered anew on `connection`.
+    mutating func workerEnded(_ instance: InstanceID, except connection: ConnectionID? = nil) {
+        self.lateWriters += self.writes.filter { $0.instance == instance && $0.connection != connection }
+        self.writes.removeAll { $0.instance == instance && $0.connection != connection }
+        self.lateWriters.note(workerEnded: instance, except: connection)
+        self.reads.note(workerEnded: instance, except: connection)
+    }
+
+    /// A thread of a worker that has ended or whose connection is lost writes nonsense to the slots that it once had.
     mutating func writeLate() {
         guard let write = self.lateWriters.randomElement(using: &self.random) else { return }
         for slot in write.slots {
@@ -79,7 +126,7 @@ extension SimulationRun {
         guard self.random.chance(30) else { return }
         let (checks, number) = (self.checks, self.checks.asked())
         let order = EngineDrivenOrder(key: write.key, instance: write.instance, connection: write.connection)
-        if self.writes.contains(where: { $0.key == write.key && $0.instance == write.instance }) {
+        if self.writes.contains(where: { $0.key.requestID == write.key.requestID && $0.instance == write.instance }) {
             return checks.answered(number)
         }
         self.server.engine.commitStore(order, data: []) { isStored in

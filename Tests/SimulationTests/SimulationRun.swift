@@ -17,7 +17,7 @@ struct SimulationRun {
     var requests: [Request] = []
     var writes: [PreparedWrite] = []
     var reads: [PreparedRead] = []
-    /// Slots whose writer lost its connection or came too late, and may still write.
+    /// Slots whose writer lost its connection or worker ended, and may still write.
     var lateWriters: [PreparedWrite] = []
     private var requestCount = 0
 
@@ -143,15 +143,12 @@ struct SimulationRun {
         let connection = self.engines[index].workers[worker].connection
         self.server.engine.connectionClosed(connection)
         self.engines[index].workers[worker].connection = ConnectionID(connection.rawValue + 10)
-        // The worker's threads do not know yet: they go on writing to their slots.
-        self.lateWriters += self.writes.filter { $0.connection == connection }
-        self.writes.removeAll { $0.connection == connection }
-        self.reads.removeAll { $0.connection == connection }
+        self.connectionClosed(connection)
     }
 
     private mutating func passTime() {
         let reaped = self.server.advance(.seconds(Int.random(in: 1...40, using: &self.random)))
-        for instance in reaped { self.forget(instance) }
+        for instance in reaped { self.workerEnded(instance) }
         guard self.random.chance(70) else { return }
         for engine in self.engines {
             for worker in engine.workers {
@@ -164,7 +161,9 @@ struct SimulationRun {
         let engine = self.engines[Int.random(in: self.engines.indices, using: &self.random)]
         for worker in engine.workers {
             engine.unregister(worker, at: self.server)
-            self.forget(worker.instance)
+            self.workerEnded(worker.instance)
+            // The process takes its time between unregistering and closing its connection.
+            if self.random.chance(30) { self.writeLate() }
             // Copies in flight go on while the worker is gone.
             if self.random.chance(50) { self.server.device.runNext(failing: false) }
             try engine.register(worker, at: self.server)
@@ -181,21 +180,17 @@ struct SimulationRun {
             if self.random.chance(10) { continue }
             self.engines[index].elementType = newType
             for worker in self.engines[index].workers {
-                if self.random.chance(50) { self.engines[index].unregister(worker, at: self.server) }
-                self.forget(worker.instance)
+                if self.random.chance(50) {
+                    self.engines[index].unregister(worker, at: self.server)
+                    self.workerEnded(worker.instance)
+                }
                 try self.engines[index].register(worker, at: self.server)
+                self.workerEnded(worker.instance, except: worker.connection)
             }
             for request in self.requests.indices where self.requests[request].engine == index {
                 self.requests[request].hit = nil
             }
         }
-    }
-
-    /// A worker has ended: it touches the pool no more.
-    private mutating func forget(_ instance: InstanceID) {
-        self.writes.removeAll { $0.instance == instance }
-        self.reads.removeAll { $0.instance == instance }
-        self.lateWriters.removeAll { $0.instance == instance }
     }
 
     /// Prompts share prefixes: each chunk is one of two texts.

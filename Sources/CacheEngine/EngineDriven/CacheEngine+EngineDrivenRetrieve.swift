@@ -26,7 +26,7 @@ extension CacheEngine {
                 shares, text: context.text, cells: [(group: 0, chunks: context.plan.chunks)], rank: context.plan.rank),
             let places = self.cache.convertLeasesToHolds(taken)
         else {
-            self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
+            self.warn(.keysNotFound, "Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
             return reply(.miss)
         }
@@ -72,7 +72,7 @@ extension CacheEngine {
                     self.reportRetrieved(handles.count, context: context, since: startedAt)
                     reply(.inMessage(pickle))
                 case .failure(let failure):
-                    self.logger.warning("PREPARE_RETRIEVE failed: \(failure)")
+                    self.warn(.failedTransfer, "PREPARE_RETRIEVE failed: \(failure)")
                     reply(.miss)
                 }
                 self.gate.leave()

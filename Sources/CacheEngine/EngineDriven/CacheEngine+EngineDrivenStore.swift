@@ -78,7 +78,7 @@ extension CacheEngine {
                 case .success(let flags):
                     written = reserved.chunkIndices.map { flags.indices.contains($0) && flags[$0] }
                 case .failure(let failure):
-                    self.logger.warning("COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
+                    self.warn(.failedTransfer, "COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
                     written = reserved.handles.map { _ in false }
                 }
                 self.cache.commit(zip(reserved.handles, written).filter(\.1).map(\.0))

@@ -17,7 +17,8 @@ extension CacheEngine {
             modelName: key.modelName, cacheSalt: key.cacheSalt, requestedChunks: wanted, startedAt: now)
         let model = ModelLayouts.Model(name: key.modelName, worldSize: key.worldSize)
         guard let layout = self.state.withLock({ $0.layouts[model] }) else {
-            self.logger.warning(
+            self.warn(
+                .noLayout,
                 "No GPU context found for model \(key.modelName) with world size \(key.worldSize) during lookup!")
             return self.recordMiss(key, scope, connection, reason: .noGPUContext)
         }

@@ -23,7 +23,7 @@ extension CacheEngine {
 
     private func retrieveCounted(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard let worker = self.activeWorker(order) else {
-            self.logger.warning("Rejecting RETRIEVE for unregistered GPU instance ID \(order.instance)")
+            self.warn(.unknownWorker, "Rejecting RETRIEVE for unregistered GPU instance ID \(order.instance)")
             self.releaseShares(of: order)
             return reply(.failed)
         }
@@ -33,7 +33,7 @@ extension CacheEngine {
                 order: order, layout: worker.memory.layout,
                 clampedEnd: self.clampedEnd(order, engine: worker.request.engine))
         } catch {
-            self.logger.warning("Rejecting RETRIEVE of request \(order.key.requestID): \(error)")
+            self.warn(.refusedPlan, "Rejecting RETRIEVE of request \(order.key.requestID): \(error)")
             self.releaseShares(of: order)
             return reply(.failed)
         }
@@ -42,7 +42,7 @@ extension CacheEngine {
             return reply(.failed)
         }
         guard let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout) else {
-            self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
+            self.warn(.keysNotFound, "Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
             return reply(.failed)
         }
@@ -140,14 +140,14 @@ extension CacheEngine {
                     switch result {
                     case .success(let event): reply(TransferResult(event: event, isSuccessful: true))
                     case .failure(let failure):
-                        self.logger.warning("RETRIEVE of request \(order.key.requestID) failed: \(failure)")
+                        self.warn(.failedTransfer, "RETRIEVE of request \(order.key.requestID) failed: \(failure)")
                         reply(.failed)
                     }
                 },
                 completed: finish))
         guard !isAccepted else { return }
         finish(false)
-        self.logger.warning("RETRIEVE of request \(order.key.requestID) refused: the device's queue is full")
+        self.warn(.fullQueue, "RETRIEVE of request \(order.key.requestID) refused: the device's queue is full")
         reply(.failed)
     }
 }

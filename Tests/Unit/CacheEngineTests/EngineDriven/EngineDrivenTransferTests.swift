@@ -101,6 +101,55 @@ import Testing
         #expect(script.usage.usedBytes == 0)
     }
 
+    /// An engine may unregister its worker before it closes the connection that the worker's threads still use.
+    @Test func anEndedWorkersBytesWaitForItsConnection() throws {
+        let script = try self.script()
+        defer { script.stop() }
+        guard case .slots(let slots) = script.engine.prepareStore(self.order()) else {
+            Issue.record("nothing prepared")
+            return
+        }
+        script.engine.unregisterEngineDriven(Self.instance)
+        #expect(script.usage.quarantinedCount == 3 && script.usage.stagedCount == 0)
+        _ = try script.engine.register(
+            EngineDrivenRegistration.simulated(instance: 5), connection: EngineScript.worker)
+        #expect(self.commit(script, self.order()) == false, "prepared before the end")
+        guard case .slots(let others) = script.engine.prepareStore(self.order(request: "again")) else {
+            Issue.record("the keys are free")
+            return
+        }
+        #expect(Set(slots.places.map(\.offset)).isDisjoint(with: others.places.map(\.offset)))
+        #expect(self.commit(script, self.order(request: "again")) == true)
+        script.engine.connectionClosed(EngineScript.worker)
+        #expect(script.usage.quarantinedCount == 0 && script.usage.residentCount == 3)
+    }
+
+    @Test func aReapedReadersSlotsStayUntilItsConnectionCloses() throws {
+        let script = try self.script()
+        defer { script.stop() }
+        _ = script.engine.prepareStore(self.order())
+        #expect(self.commit(script, self.order()) == true)
+        script.lookup(self.text, request: "read")
+        #expect(self.readSlots(script, self.order(request: "read")) == 3)
+        #expect(script.engine.ping(Self.instance, connection: EngineScript.worker))
+        #expect(script.server.advance(.seconds(121)) == [Self.instance])
+        script.engine.clear(force: true)
+        #expect(script.usage.usedBytes > 0)
+        script.engine.connectionClosed(EngineScript.worker)
+        #expect(script.usage.usedBytes == 0)
+    }
+
+    /// The same registration on a new connection is a process that started again.
+    @Test func aRegistrationElsewhereEndsTheEarlierWorker() throws {
+        let script = try self.script()
+        defer { script.stop() }
+        _ = script.engine.prepareStore(self.order())
+        script.engine.connectionClosed(EngineScript.worker)
+        #expect(script.usage.quarantinedCount == 3)
+        _ = try script.engine.register(EngineDrivenRegistration.simulated(instance: 5), connection: ConnectionID(9))
+        #expect(script.usage.usedBytes == 0)
+    }
+
     @Test func anOverdueWriteFreesItsKeysOnly() throws {
         let script = try self.script { $0.writeTimeToLive = .seconds(60) }
         defer { script.stop() }
