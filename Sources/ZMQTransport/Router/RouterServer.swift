@@ -1,7 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import KVModel
-package import NativeThreads
+import NativeThreads
 import Synchronization
 
 /// A ROUTER socket on a thread of its own.

@@ -90,15 +90,17 @@ import Testing
 
     @Test func onlyWhatWasQueuedAfterTheStallRuns() {
         var watch = DeviceStallWatch(limit: .seconds(5))
-        #expect(watch.begin(queuedAt: .seconds(100), now: .seconds(105)), "not longer than the limit")
-        #expect(watch.step(now: .seconds(110)))
-        #expect(!watch.step(now: .seconds(116)))
-        #expect(watch.step(now: .seconds(117)), "one stall, told once")
-        #expect(!watch.begin(queuedAt: .seconds(115), now: .seconds(117)))
-        #expect(!watch.begin(queuedAt: .seconds(116), now: .seconds(117)))
-        #expect(watch.begin(queuedAt: .seconds(117), now: .seconds(118)))
-        #expect(!watch.begin(queuedAt: .seconds(200), now: .seconds(206)), "stopped between queue and thread")
-        #expect(watch.begin(queuedAt: .seconds(207), now: .seconds(207)))
+        func begin(queuedAt: Int, now: Int) -> Bool { watch.begin(queuedAt: .seconds(queuedAt), now: .seconds(now)) }
+        func step(_ now: Int) -> Bool { watch.step(now: .seconds(now)) }
+        #expect(begin(queuedAt: 100, now: 105), "not longer than the limit")
+        #expect(step(110))
+        #expect(!step(116))
+        #expect(step(117), "one stall, told once")
+        #expect(!begin(queuedAt: 115, now: 117))
+        #expect(!begin(queuedAt: 116, now: 117))
+        #expect(begin(queuedAt: 117, now: 118))
+        #expect(!begin(queuedAt: 200, now: 206), "stopped between queue and thread")
+        #expect(begin(queuedAt: 207, now: 207))
     }
 
     private static func wait(_ semaphore: DispatchSemaphore) { semaphore.wait() }

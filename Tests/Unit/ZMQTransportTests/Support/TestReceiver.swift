@@ -68,8 +68,8 @@ final class RunningServer {
     init(
         endpoints: [String] = ["tcp://127.0.0.1:*"],
         receiver: TestReceiver = TestReceiver(),
-        uptime: @escaping @Sendable () -> Duration = { .zero },
-        configure: (inout RouterServer.Configuration) -> Void = { _ in }
+        configure: (inout RouterServer.Configuration) -> Void = { _ in },
+        uptime: @escaping @Sendable () -> Duration = { .zero }
     ) throws {
         var configuration = RouterServer.Configuration(endpoints: endpoints)
         configuration.lingerMilliseconds = 100
