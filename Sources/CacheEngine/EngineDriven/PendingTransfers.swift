@@ -97,7 +97,7 @@ package struct PendingTransfers: Sendable {
     /// Orphans a write that its worker has given up. Returns it: its keys become free for others.
     package mutating func abandonWrite(_ identity: Identity, requestID: String) -> Entry? {
         let entry = Self.take(from: &self.writes, identity, requestID: requestID)
-        if let entry { self.orphanedWrites.append(entry) }
+        if let entry { self.orphans.append(Orphan(entry: entry, isWrite: true)) }
         return entry
     }
 
