@@ -92,7 +92,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
-        dependencies: ["ZMQTransport", "CacheProtocol", "MessagePack", "DeviceTransfer", "KVModel", arguments],
+        dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
@@ -102,6 +102,10 @@ let sources: [Target] = [
     .target(
         name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
         swiftSettings: checked),
+    .target(
+        name: "EngineTestSupport",
+        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        path: "Tests/Support/EngineTestSupport", swiftSettings: checked),
 ]
 
 /// A target's own tests, in Tests/Unit/<target>Tests.
@@ -127,17 +131,23 @@ let tests: [Target] = [
     unitTests(
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
-    unitTests("DeviceTransfer", with: ["KVModel"]),
+    unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer"]),
-    unitTests("CacheService", with: ["CacheEngine", "CacheProtocol", "DurableFile", "KVModel"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests(
+        "CacheService",
+        with: [
+            "CAllocationCounter",
+            "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
+            "MessagePack", logging,
+        ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry"]),
     unitTests("ServerKit", with: ["EngineKit", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
+    jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
-    jointTests(
-        "SimulationTests", of: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging]),
+    jointTests("SimulationTests", of: ["EngineTestSupport", "CacheEngine", "L1Cache", "DeviceTransfer", "KVModel"]),
     jointTests(
         "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         exclude: ["Snapshots"]),

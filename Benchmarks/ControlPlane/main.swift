@@ -1,1 +1,5 @@
-print("placeholder")
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+BenchmarkCommand.main()

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -60,12 +63,45 @@ pid_t lmc_thread_id(void) { return (pid_t)syscall(SYS_gettid); }
 
 int lmc_thread_set_nice(pid_t thread, int nice_value) { return setpriority(PRIO_PROCESS, (id_t)thread, nice_value); }
 
-void lmc_write_standard_error(const char *bytes, size_t length) {
+// A lock that is given up after a while: a fork may leave it taken in the child for ever.
+static atomic_flag log_busy = ATOMIC_FLAG_INIT;
+// Set while nobody reads: lines then cost one poll(2) instead of a wait.
+static atomic_int log_stalled;
+
+static int wait_writable(int fd) {
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int found;
+    do {
+        found = poll(&ready, 1, atomic_load(&log_stalled) ? 0 : 100);
+    } while (found < 0 && errno == EINTR);
+    return found > 0;
+}
+
+int lmc_write_or_drop(int fd, const char *bytes, size_t length) {
+    for (int attempt = 0; atomic_flag_test_and_set(&log_busy); attempt++) {
+        if (attempt == 200) return -1;
+        usleep(1000);
+    }
+    int result = 0;
     while (length > 0) {
-        ssize_t written = write(STDERR_FILENO, bytes, length);
+        if (!wait_writable(fd)) {
+            atomic_store(&log_stalled, 1);
+            result = -1;
+            break;
+        }
+        // A pipe that is ready takes PIPE_BUF bytes without blocking.
+        ssize_t written = write(fd, bytes, length < PIPE_BUF ? length : PIPE_BUF);
         if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return;
+        if (written <= 0) {
+            result = -1;
+            break;
+        }
         bytes += written;
         length -= (size_t)written;
     }
+    if (result == 0) atomic_store(&log_stalled, 0);
+    atomic_flag_clear(&log_busy);
+    return result;
 }
+
+void lmc_write_standard_error(const char *bytes, size_t length) { (void)lmc_write_or_drop(STDERR_FILENO, bytes, length); }

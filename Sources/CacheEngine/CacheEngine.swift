@@ -22,8 +22,10 @@ package final class CacheEngine: Sendable {
     let inlineCopier: InlineChunkCopier
     let hasher: ChunkHasher
     let gate = TransferGate()
+    let memo: Mutex<ChunkHashMemo>
     let logger: Logger
     let state: Mutex<EngineState>
+    let warnings = Mutex(RepeatLimiterTable<RequestWarning>(interval: .seconds(60)))
 
     /// Parts that the engine drives. `recorder` must already be the cache's listener.
     package struct Parts: Sendable {
@@ -58,6 +60,7 @@ package final class CacheEngine: Sendable {
         self.logger = parts.logger
         self.hasher = ChunkHasher(
             algorithm: configuration.hashAlgorithm, chunkSize: configuration.chunkSize, seed: configuration.hashSeed)
+        self.memo = Mutex(ChunkHashMemo(hasher: self.hasher))
         self.state = Mutex(EngineState(configuration: configuration))
     }
 
@@ -66,10 +69,15 @@ package final class CacheEngine: Sendable {
 
     /// The request's chain brought up to the key's tokens, from its session's where there is one. Not stored anywhere.
     ///
-    /// Hashing happens outside the lock: 32,768 tokens take about 0.3 ms.
+    /// Hashing happens outside the engine's lock: 32,768 new tokens take about 0.3 ms. Who finds the memo in use hashes
+    /// without it.
     func chain(for key: CacheKey) -> PrefixChain {
         var chain = self.state.withLock { $0.sessions[key.requestID]?.chain } ?? PrefixChain()
-        chain.update(to: key.tokenIDs, hasher: self.hasher)
+        let size = self.configuration.chunkSize
+        let isNamed: Void? = self.memo.withLockIfAvailable { memo in
+            chain.update(to: key.tokenIDs, chunkSize: size, memo: &memo)
+        }
+        if isNamed == nil { chain.update(to: key.tokenIDs, hasher: self.hasher) }
         return chain
     }
 }

@@ -37,25 +37,30 @@ package final class CacheService: Sendable {
         engine.recorder.attach(deliver: { [weak self] actions in self?.deliver(actions) })
     }
 
-    /// Whether a message may overtake others: a heartbeat must not wait behind lookups.
-    package func isUrgent(_ frames: [[UInt8]]) -> Bool {
-        frames.count >= 2 && CacheOperation.decode(frame: frames[1]) == .ping
+    /// Notes a message's arrival, in the order of its connection. True when it may overtake others: a heartbeat must not
+    /// wait behind lookups.
+    package func arrived(_ frames: [[UInt8]], from connection: ConnectionID) -> Bool {
+        guard frames.count >= 2 else { return false }
+        self.connections.withLock { $0.requestArrived(on: connection, uid: frames[0]) }
+        return CacheOperation.decode(frame: frames[1]) == .ping
     }
 
     /// Serves one message of a client, identity frame left out.
-    package func receive(_ frames: [[UInt8]], from connection: ConnectionID) {
+    ///
+    /// - Parameter isStale: The client has given the request up, so nothing may touch its memory for it any more.
+    package func receive(_ frames: [[UInt8]], from connection: ConnectionID, isStale: Bool = false) {
         switch RequestFrames(frames) {
         case .unreadable(let reason): self.complain("unreadable", "unreadable message: \(reason)")
         case .streamControl(let uid, let control):
             self.receiveStreamControl(control, stream: EventStreamID(connection: connection, uid: uid, operation: []))
         case .request(let request):
-            self.connections.withLock { $0.requestArrived(on: connection, uid: request.uid) }
             let call = ServiceCall(connection: connection, request: request)
             guard let operation = request.operation else {
                 self.complain("unknown", "unknown operation")
                 self.engine.metrics.requestRefused(operation: "unknown", reason: "unknown_operation")
                 return self.refuse(call, "unsupported operation")
             }
+            if isStale, operation.movesBytes { return self.refuseStale(operation, call) }
             self.serve(operation, call)
         }
     }
@@ -107,6 +112,19 @@ package final class CacheService: Sendable {
     /// The one in-band error that a client understands: a reply under another operation's name.
     func refuse(_ call: ServiceCall, _ reason: String) {
         self.send(call.request.refusal(reason), call.connection)
+    }
+
+    /// Decodes the payloads of a request that has got its reply already; nil, logged and counted, when it cannot be read.
+    func readable<Request: OperationRequest>(
+        _ type: Request.Type, _ operation: CacheOperation, _ call: ServiceCall
+    ) -> Request? {
+        do {
+            return try Request(payloads: call.request.payloads)
+        } catch {
+            self.complain(operation.rawValue, "\(operation.rawValue): \(error)")
+            self.engine.metrics.requestRefused(operation: operation.rawValue, reason: "undecodable")
+            return nil
+        }
     }
 
     /// Decodes a request's payloads; on failure the client has got its reply and nil is returned.

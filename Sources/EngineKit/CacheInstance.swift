@@ -67,9 +67,8 @@ package final class CacheInstance: Sendable {
         }
     }
 
-    /// Ends event streams, finishes copies in flight and gives the memory back. Nothing may be called afterwards.
+    /// Finishes copies in flight and gives the memory back; event streams ended with the drain. Nothing may be called afterwards.
     package func stop() {
-        self.engine.recorder.shutDown()
         self.service.stop()
         self.engine.stop()
     }

@@ -249,7 +249,7 @@ struct BadInputTests {
         #expect(
             CapturedRun(["server"]).errorLine
                 == "Missing value for '--l1-size-gb': accepted is a number above 0 and at most 65536, in"
-                    + " GiB, for example"
+                + " GiB, for example"
                 + " '--l1-size-gb 20'"
         )
         #expect(

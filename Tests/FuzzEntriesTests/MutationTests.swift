@@ -14,6 +14,10 @@ import Testing
         try Self.run(corpus: "Operations", seed: 0x6f70_6572, iterations: 8000, entry: fuzzOperations)
     }
 
+    @Test func journalsSurviveMutations() throws {
+        try Self.run(corpus: "Journal", seed: 0x6a6f_7572, iterations: 6000, entry: fuzzJournalFile)
+    }
+
     private static func run(corpus: String, seed: UInt64, iterations: Int, entry: ([UInt8]) -> Void) throws {
         let seeds = try Self.seeds(corpus)
         try #require(seeds.count >= 10)

@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""A real vLLM engine with LMCache's unmodified connector."""
+"""A real vLLM engine with LMCache's unmodified connector, or with the package of LMCACHE_PEERS_CLIENT."""
 
 from __future__ import annotations
 
@@ -46,7 +46,13 @@ class Engine:
     """
 
     def __init__(
-        self, name: str, logs: pathlib.Path, server_port: int, mode: str = "auto", dtype: str = "float32"
+        self,
+        name: str,
+        logs: pathlib.Path,
+        server_port: int,
+        mode: str = "auto",
+        dtype: str = "float32",
+        options: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.port = settings.free_port()
@@ -70,6 +76,7 @@ class Engine:
             *("--max-model-len", "4096", "--max-num-batched-tokens", "512", "--max-num-seqs", "8"),
             *("--dtype", dtype, "--block-size", "32", "--enforce-eager", "--no-enable-prefix-caching"),
             *("--kv-transfer-config", json.dumps(connector)),
+            *options,
         ]
 
     @property
@@ -86,6 +93,7 @@ class Engine:
                 "OMP_NUM_THREADS": "2",
                 # Compiling the one small function behind log probabilities would take 20 s at the first request.
                 "TORCHDYNAMO_DISABLE": "1",
+                **settings.client_environment(),
             }
         )
         self._process = Process(self.name, self._command, self.log, environment)
@@ -106,8 +114,16 @@ class Engine:
 
     def external_tokens(self) -> tuple[int, int]:
         """How many prompt tokens the scheduler has asked the cache for so far, and how many of them it had."""
-        found = dict(_METRIC.findall(web.get_text(f"http://{settings.LOCAL}:{self.port}/metrics")))
+        found = dict(_METRIC.findall(self._metrics()))
         return int(float(found.get("queries", 0))), int(float(found.get("hits", 0)))
+
+    def preemptions(self) -> int:
+        """How often a request had to give its blocks to another one."""
+        found = re.search(r"^vllm:num_preemptions_total\{[^}]*\} ([0-9.e+]+)$", self._metrics(), re.MULTILINE)
+        return int(float(found.group(1))) if found else 0
+
+    def _metrics(self) -> str:
+        return web.get_text(f"http://{settings.LOCAL}:{self.port}/metrics")
 
     def complete(self, prompt: list[int], salt: str = "", tokens: int = 12, seconds: float = 90) -> Completion:
         """Greedily continues a prompt of token ids; `seconds` limits each wait for a part of the answer."""

@@ -28,6 +28,12 @@ def server_command() -> list[str]:
     return given if given[-1] == "server" else [*given, "server"]
 
 
+def client_environment() -> dict[str, str]:
+    """What makes an engine load the `lmcache` package of LMCACHE_PEERS_CLIENT instead of the installed one."""
+    client = os.environ.get("LMCACHE_PEERS_CLIENT", "")
+    return {"PYTHONPATH": str(pathlib.Path(client).absolute())} if client else {}
+
+
 def child_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of engines, servers and client programs: nothing is fetched and nothing is reported."""
     return {

@@ -35,7 +35,28 @@ int lmc_thread_set_nice(pid_t thread, int nice_value);
 /// Copies with non-temporal stores where the processor has AVX2, else with memcpy. The areas must not overlap.
 void lmc_copy_streaming(void *restrict destination, const void *restrict source, size_t length);
 
-/// Writes to standard error with one write(2) for each call; a short write or an error is ignored.
+/// Rows of equal length in two nested loops. Strides are in bytes.
+struct lmc_rows {
+    size_t outer_count;
+    size_t inner_count;
+    size_t length;
+    size_t destination_outer_stride;
+    size_t destination_inner_stride;
+    size_t source_outer_stride;
+    size_t source_inner_stride;
+};
+/// Copies outer_count x inner_count rows, the inner loop first. The areas must not overlap, nor rows of the destination.
+void lmc_copy_rows(void *restrict destination, const void *restrict source, const struct lmc_rows *rows);
+/// lmc_copy_rows with non-temporal stores and one fence at the end, where the processor has AVX2 and the destination,
+/// its strides and the length are multiples of 32.
+void lmc_copy_rows_streaming(void *restrict destination, const void *restrict source, const struct lmc_rows *rows);
+/// Asks for bytes that are read soon. Any address will do.
+void lmc_fetch_ahead(const void *address, size_t length);
+
+/// Writes to standard error as ``lmc_write_or_drop`` does.
 void lmc_write_standard_error(const char *bytes, size_t length);
+/// Writes a log line and never waits long: when nobody reads for 100 ms, this line and those after it are dropped until
+/// somebody reads again. Any thread; lines do not mix. Returns 0, or -1 when bytes were dropped.
+int lmc_write_or_drop(int fd, const char *bytes, size_t length);
 
 #endif

@@ -16,7 +16,7 @@ extension CacheEngine {
     ) {
         let shares = TransferOrder(
             key: order.key, instance: order.instance, blockIDs: [], event: [], connection: order.connection)
-        guard let context = self.engineDrivenContext(order) else {
+        guard self.gate.isOpen, let context = self.engineDrivenContext(order) else {
             self.releaseShares(of: shares)
             return reply(.miss)
         }
@@ -26,9 +26,8 @@ extension CacheEngine {
                 shares, text: context.text, cells: [(group: 0, chunks: context.plan.chunks)], rank: context.plan.rank),
             let places = self.cache.convertLeasesToHolds(taken)
         else {
-            self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
+            self.warn(.keysNotFound, "Some keys not found during retrieve! (request \(order.key.requestID))")
             self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
-            self.releaseShares(of: shares)
             return reply(.miss)
         }
         let handles = taken.map { $0.handle }
@@ -43,7 +42,7 @@ extension CacheEngine {
         let entry = PendingTransfers.Entry(
             identity: context.identity, requestID: order.key.requestID, connection: order.connection, handles: handles,
             places: places, chunkIndices: Array(places.indices), startedAt: startedAt)
-        self.state.withLock { $0.pending.openRead(entry) }
+        if !handles.isEmpty { self.state.withLock { $0.pending.openRead(entry) } }
         reply(.slots(PoolSlots(places: places, chunkIndices: entry.chunkIndices, layout: context.worker.layout)))
     }
 
@@ -60,6 +59,10 @@ extension CacheEngine {
         _ handles: [ObjectHandle], _ places: [ObjectPlace], context: EngineDrivenContext, startedAt: Duration,
         reply: @escaping @Sendable (PreparedRetrieve) -> Void
     ) {
+        guard self.gate.enter() else {
+            self.cache.releaseHolds(handles)
+            return reply(.miss)
+        }
         let ranges = places.map { ArenaRange(offset: $0.offset, byteCount: $0.length) }
         let isAccepted = self.inlineCopier.submit(
             .read(places: ranges, layout: context.worker.layout) { result in
@@ -69,13 +72,15 @@ extension CacheEngine {
                     self.reportRetrieved(handles.count, context: context, since: startedAt)
                     reply(.inMessage(pickle))
                 case .failure(let failure):
-                    self.logger.warning("PREPARE_RETRIEVE failed: \(failure)")
+                    self.warn(.failedTransfer, "PREPARE_RETRIEVE failed: \(failure)")
                     reply(.miss)
                 }
+                self.gate.leave()
             })
         guard !isAccepted else { return }
         self.cache.releaseHolds(handles)
         reply(.miss)
+        self.gate.leave()
     }
 
     private func reportRetrieved(_ chunks: Int, context: EngineDrivenContext, since started: Duration) {

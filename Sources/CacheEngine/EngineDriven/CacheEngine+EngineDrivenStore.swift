@@ -10,7 +10,8 @@ import Telemetry
 extension CacheEngine {
     /// Hands out slots for the chunks of the range that are not cached yet.
     package func prepareStore(_ order: EngineDrivenOrder) -> PreparedStore {
-        guard let context = self.engineDrivenContext(order) else { return .nothing }
+        // After the drain nobody would take the commit.
+        guard self.gate.isOpen, let context = self.engineDrivenContext(order) else { return .nothing }
         guard self.cache.pool != nil else { return .inMessage }
         let isWriting = self.state.withLock { $0.pending.isWriting(context.identity) }
         guard !isWriting else { return .nothing }
@@ -47,11 +48,24 @@ extension CacheEngine {
         reply(true)
     }
 
+    /// Gives a prepared store up: nothing of it becomes visible, and its slots stay with the worker until that ends.
+    package func abandonStore(_ order: EngineDrivenOrder) {
+        guard let context = self.engineDrivenContext(order) else { return }
+        let entry = self.state.withLock {
+            $0.pending.abandonWrite(context.identity, requestID: order.key.requestID)
+        }
+        self.cache.quarantine(entry?.handles ?? [])
+    }
+
     private func writeInline(
         _ data: [UInt8], _ reserved: Reserved, context: EngineDrivenContext, order: EngineDrivenOrder,
         reply: @escaping @Sendable (Bool) -> Void
     ) {
         guard !reserved.handles.isEmpty else { return reply(true) }
+        guard self.gate.enter() else {
+            self.cache.abort(reserved.handles)
+            return reply(false)
+        }
         let started = self.now
         var places: [ArenaRange?] = Array(repeating: nil, count: context.plan.chunks.count)
         for (index, place) in zip(reserved.chunkIndices, reserved.places) {
@@ -61,9 +75,10 @@ extension CacheEngine {
             .write(pickle: data, places: places, layout: context.worker.layout) { result in
                 let written: [Bool]
                 switch result {
-                case .success(let flags): written = reserved.chunkIndices.map { flags.indices.contains($0) && flags[$0] }
+                case .success(let flags):
+                    written = reserved.chunkIndices.map { flags.indices.contains($0) && flags[$0] }
                 case .failure(let failure):
-                    self.logger.warning("COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
+                    self.warn(.failedTransfer, "COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
                     written = reserved.handles.map { _ in false }
                 }
                 self.cache.commit(zip(reserved.handles, written).filter(\.1).map(\.0))
@@ -71,10 +86,12 @@ extension CacheEngine {
                 let isComplete = written.allSatisfy(\.self)
                 if isComplete { self.reportStored(context.plan.chunks.count, since: started) }
                 reply(isComplete)
+                self.gate.leave()
             })
         guard !isAccepted else { return }
         self.cache.abort(reserved.handles)
         reply(false)
+        self.gate.leave()
     }
 
     private struct Reserved: Sendable {

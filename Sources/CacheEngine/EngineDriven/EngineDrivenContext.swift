@@ -28,13 +28,15 @@ extension CacheEngine {
             return worker
         }
         guard let worker else {
-            self.logger.warning("Instance \(order.instance) is not registered for engine-driven transfers")
+            self.warn(.unknownWorker, "Instance \(order.instance) is not registered for engine-driven transfers")
             return nil
         }
         guard let plan = EngineDrivenPlan(key: order.key, chunkSize: self.configuration.chunkSize) else {
-            self.logger.warning(
+            self.warn(
+                .refusedRange,
                 """
-                Range \(order.key.start)..<\(order.key.end) of request \(order.key.requestID) is refused: it needs a                 worker_id and whole chunks of \(self.configuration.chunkSize) tokens within the prompt
+                Range \(order.key.start)..<\(order.key.end) of request \(order.key.requestID) is refused: it needs a \
+                worker_id and whole chunks of \(self.configuration.chunkSize) tokens within the prompt
                 """)
             return nil
         }

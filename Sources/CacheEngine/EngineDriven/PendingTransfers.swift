@@ -7,10 +7,11 @@ package import L1Cache
 ///
 /// ```
 /// prepare ──▶ open ──commit──▶ gone
-///               └──connection lost──▶ orphaned ──worker ends──▶ gone
+///               └──worker ends, connection closes, commit overdue or given up──▶ orphaned ──both ends seen──▶ gone
 /// ```
-/// An orphan is never committed, and its bytes are given to nobody else until its worker is known to be gone: the process
-/// may still be writing.
+/// An orphan is never committed. Its bytes are given to nobody else until its worker has ended and the connection that
+/// prepared it is closed, whichever comes first: a worker unregisters, or is given up, while its process may still touch
+/// the slots, and a process that only lost its connection goes on, too.
 package struct PendingTransfers: Sendable {
     /// What makes a commit belong to a prepare: everything of the key but the client's own fields, and the worker.
     package struct Identity: Hashable, Sendable {
@@ -59,17 +60,26 @@ package struct PendingTransfers: Sendable {
         }
     }
 
+    /// What is left of a prepare that can not be committed any more, and which of its two ends has happened.
+    private struct Orphan: Sendable {
+        let entry: Entry
+        let isWrite: Bool
+        var hasWorkerEnded = false
+        var isConnectionClosed = false
+
+        var isOver: Bool { self.hasWorkerEnded && self.isConnectionClosed }
+    }
+
     private var writes: [Entry] = []
     private var reads: [Entry] = []
-    private var orphanedWrites: [Entry] = []
-    private var orphanedReads: [Entry] = []
+    private var orphans: [Orphan] = []
 
     package init() {}
 
     /// Prepared writes and reads that wait for their commit.
     package var openCount: Int { self.writes.count + self.reads.count }
-    /// Prepared writes and reads whose connection is gone.
-    package var orphanCount: Int { self.orphanedWrites.count + self.orphanedReads.count }
+    /// Prepared writes and reads that can not be committed any more and whose bytes are kept.
+    package var orphanCount: Int { self.orphans.count }
 
     /// Whether the worker is writing this range already: a second prepare must not share its slots.
     package func isWriting(_ identity: Identity) -> Bool { self.writes.contains { $0.identity == identity } }
@@ -78,60 +88,96 @@ package struct PendingTransfers: Sendable {
 
     package mutating func openRead(_ entry: Entry) { self.reads.append(entry) }
 
-    /// Takes the write that a commit ends: the same request's, else the oldest of the same identity.
+    /// Takes the write that a commit ends. The range alone is not enough: a commit that comes late, after its own write was
+    /// orphaned, must not make another request's half-written slots visible.
     package mutating func takeWrite(_ identity: Identity, requestID: String) -> Entry? {
         Self.take(from: &self.writes, identity, requestID: requestID)
     }
 
-    /// Takes the read that a commit ends: the same request's, else the oldest of the same identity.
-    package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
-        Self.take(from: &self.reads, identity, requestID: requestID)
+    /// Orphans a write that its worker has given up. Returns it: its keys become free for others.
+    package mutating func abandonWrite(_ identity: Identity, requestID: String) -> Entry? {
+        let entry = Self.take(from: &self.writes, identity, requestID: requestID)
+        if let entry { self.orphans.append(Orphan(entry: entry, isWrite: true)) }
+        return entry
     }
 
-    /// Orphans what a lost connection had open. Returns the writes, whose keys become free for others.
-    package mutating func connectionClosed(_ connection: ConnectionID) -> [Entry] {
-        let lost = self.writes.filter { $0.connection == connection }
-        self.writes.removeAll { $0.connection == connection }
-        self.orphanedWrites += lost
-        self.orphanedReads += self.reads.filter { $0.connection == connection }
-        self.reads.removeAll { $0.connection == connection }
-        return lost
+    /// Takes the read that a commit ends, also one of a lost connection. Clients commit after a miss, too: that must not
+    /// end the hold of another request that is reading the same range, nor that of an earlier worker of the same id.
+    package mutating func takeRead(_ identity: Identity, requestID: String) -> Entry? {
+        if let entry = Self.take(from: &self.reads, identity, requestID: requestID) { return entry }
+        let index = self.orphans.firstIndex {
+            !$0.isWrite && !$0.hasWorkerEnded && $0.entry.identity == identity && $0.entry.requestID == requestID
+        }
+        return index.map { self.orphans.remove(at: $0).entry }
+    }
+
+    /// What the owner does after an event, in this order.
+    package struct Changes: Sendable {
+        /// Writes that were orphaned just now: their keys become free for others, their bytes are kept.
+        package var quarantined: [Entry] = []
+        /// Orphaned writes that are over: their bytes go.
+        package var endedWrites: [Entry] = []
+        /// Reads that are over: their holds end.
+        package var endedReads: [Entry] = []
+    }
+
+    /// A connection is lost or was closed: what it had open is orphaned.
+    package mutating func connectionClosed(_ connection: ConnectionID) -> Changes {
+        var changes = self.orphan { $0.connection == connection }
+        for index in self.orphans.indices where self.orphans[index].entry.connection == connection {
+            self.orphans[index].isConnectionClosed = true
+        }
+        self.removeWhatIsOver(&changes)
+        return changes
+    }
+
+    /// A worker unregistered, was given up, or registered again. What it had open is orphaned.
+    ///
+    /// - Parameter connection: The connection of a new registration: what was prepared on it goes on. Nil for a worker
+    ///   that is gone.
+    package mutating func workerEnded(_ instance: InstanceID, except connection: ConnectionID? = nil) -> Changes {
+        func isEnded(_ entry: Entry) -> Bool {
+            entry.identity.instance == instance && entry.connection != connection
+        }
+        var changes = self.orphan(where: isEnded)
+        for index in self.orphans.indices where isEnded(self.orphans[index].entry) {
+            self.orphans[index].hasWorkerEnded = true
+        }
+        self.removeWhatIsOver(&changes)
+        return changes
     }
 
     /// Orphans the writes that were prepared too long ago. Returns them: their keys become free for others.
     package mutating func expireWrites(startedBefore limit: Duration) -> [Entry] {
-        guard self.writes.contains(where: { $0.startedAt < limit }) else { return [] }
         let expired = self.writes.filter { $0.startedAt < limit }
+        guard !expired.isEmpty else { return [] }
         self.writes.removeAll { $0.startedAt < limit }
-        self.orphanedWrites += expired
+        self.orphans += expired.map { Orphan(entry: $0, isWrite: true) }
         return expired
     }
 
-    package struct Remains: Sendable {
-        /// To abort.
-        package var writes: [Entry]
-        /// To release from quarantine.
-        package var orphanedWrites: [Entry]
-        /// Whose holds end.
-        package var reads: [Entry]
+    private mutating func orphan(where isLost: (Entry) -> Bool) -> Changes {
+        let lost = self.writes.filter(isLost)
+        self.writes.removeAll(where: isLost)
+        self.orphans += lost.map { Orphan(entry: $0, isWrite: true) }
+        self.orphans += self.reads.filter(isLost).map { Orphan(entry: $0, isWrite: false) }
+        self.reads.removeAll(where: isLost)
+        return Changes(quarantined: lost)
     }
 
-    /// Takes everything of a worker that has ended and touches the pool no more.
-    package mutating func workerEnded(_ instance: InstanceID) -> Remains {
-        func take(_ entries: inout [Entry]) -> [Entry] {
-            let taken = entries.filter { $0.identity.instance == instance }
-            entries.removeAll { $0.identity.instance == instance }
-            return taken
+    private mutating func removeWhatIsOver(_ changes: inout Changes) {
+        for orphan in self.orphans where orphan.isOver {
+            if orphan.isWrite {
+                changes.endedWrites.append(orphan.entry)
+            } else {
+                changes.endedReads.append(orphan.entry)
+            }
         }
-        return Remains(
-            writes: take(&self.writes), orphanedWrites: take(&self.orphanedWrites),
-            reads: take(&self.reads) + take(&self.orphanedReads))
+        self.orphans.removeAll(where: \.isOver)
     }
 
     private static func take(from entries: inout [Entry], _ identity: Identity, requestID: String) -> Entry? {
-        let index =
-            entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
-            ?? entries.firstIndex { $0.identity == identity }
+        let index = entries.firstIndex { $0.identity == identity && $0.requestID == requestID }
         return index.map { entries.remove(at: $0) }
     }
 }

@@ -148,7 +148,8 @@ package final class EventRecorder: L1Listener {
     package func growthFailed(errno: Int32, committedBytes: Int) {
         self.logger.warning(
             """
-            The system has no more memory for the L1 pool (errno \(errno)); it works on with \(committedBytes >> 20) MiB             and tries again later
+            The system has no more memory for the L1 pool (errno \(errno)); it works on with \(committedBytes >> 20) MiB \
+            and tries again later
             """)
     }
 

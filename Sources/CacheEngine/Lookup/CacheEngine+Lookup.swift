@@ -17,7 +17,8 @@ extension CacheEngine {
             modelName: key.modelName, cacheSalt: key.cacheSalt, requestedChunks: wanted, startedAt: now)
         let model = ModelLayouts.Model(name: key.modelName, worldSize: key.worldSize)
         guard let layout = self.state.withLock({ $0.layouts[model] }) else {
-            self.logger.warning(
+            self.warn(
+                .noLayout,
                 "No GPU context found for model \(key.modelName) with world size \(key.worldSize) during lookup!")
             return self.recordMiss(key, scope, connection, reason: .noGPUContext)
         }
@@ -80,7 +81,8 @@ extension CacheEngine {
         let milliseconds = (now - scope.startedAt).fixedMilliseconds
         self.logger.info(
             """
-            Prefetch request completed (L1+L2): \(chunks)/\(scope.requestedChunks) retained keys (\(chunks) L1, 0 L2) in             \(milliseconds) ms (external_request_id=\(requestID))
+            Prefetch request completed (L1+L2): \(chunks)/\(scope.requestedChunks) retained keys (\(chunks) L1, 0 L2) in \
+            \(milliseconds) ms (external_request_id=\(requestID))
             """)
     }
 
@@ -91,10 +93,11 @@ extension CacheEngine {
         let first = max(key.start, 0).dividedRoundingUp(by: chunk)
         let range = first..<max(first, max(key.end, 0) / chunk)
         guard !range.isEmpty else { return }
+        let text = KeyText(key: key, hashes: Array(self.chain(for: key).hashes.prefix(range.upperBound)))
         let now = self.now
         let released = self.state.withLock { state in
             state.sessions.withExisting(key.requestID, now: now) { session -> [ObjectHandle] in
-                guard let index = session.lookupIndex(for: connection) else { return [] }
+                guard let index = session.lookupIndex(for: connection, meeting: text) else { return [] }
                 _ = session.lookups[index].consumeAnswer()
                 return session.lookups[index].lease.free(
                     range, rank: key.workerID, worldSize: key.worldSize, shares: Self.shares(key.readerCount))

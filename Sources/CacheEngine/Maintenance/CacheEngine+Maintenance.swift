@@ -18,7 +18,9 @@ extension CacheEngine {
         self.recorder.subscriberPinged(instance, now: now)
         if !isWelcome {
             self.metrics.pingFalse()
-            self.logger.warning("Ping from unregistered instance \(instance): answering false once so that it registers")
+            self.warn(
+                .unknownPing,
+                "Ping from unregistered instance \(instance): answering false once so that it registers")
         }
         return isWelcome
     }
@@ -35,11 +37,12 @@ extension CacheEngine {
         let lost = self.state.withLock { state in
             _ = state.liveness.connectionClosed(connection, now: now)
             return (
-                leases: state.sessions.connectionClosed(connection), writes: state.pending.connectionClosed(connection)
+                leases: state.sessions.connectionClosed(connection),
+                transfers: state.pending.connectionClosed(connection)
             )
         }
         self.cache.release(lost.leases)
-        self.cache.quarantine(lost.writes.flatMap(\.handles))
+        self.apply(lost.transfers)
         self.recorder.connectionClosed(connection)
     }
 
@@ -64,9 +67,12 @@ extension CacheEngine {
         self.cache.release(expired)
     }
 
-    /// A prepared store that is not committed within the protocol's limit frees its keys. Its bytes stay with its worker.
+    /// A prepared store that is not committed within the protocol's limit frees its keys. Its bytes stay until its worker
+    /// has ended and its connection is closed.
     private func expireWrites(now: Duration) {
-        let expired = self.state.withLock { $0.pending.expireWrites(startedBefore: now - self.configuration.writeTimeToLive) }
+        let expired = self.state.withLock {
+            $0.pending.expireWrites(startedBefore: now - self.configuration.writeTimeToLive)
+        }
         self.cache.quarantine(expired.flatMap(\.handles))
     }
 
@@ -77,17 +83,18 @@ extension CacheEngine {
             return state.liveness.due(now: now, isProcessAlive: self.environment.isProcessAlive).map { due in
                 Reaping(
                     due: due, worker: state.removeWorker(due.id),
-                    engineDriven: state.removeEngineDrivenWorker(due.id), remains: state.pending.workerEnded(due.id))
+                    engineDriven: state.removeEngineDrivenWorker(due.id), changes: state.pending.workerEnded(due.id))
             }
         }
         for reaping in reaped {
             reaping.worker?.memory.close()
-            self.discard(reaping.remains)
+            self.apply(reaping.changes)
             self.recorder.workerReaped(reaping.due.id)
             self.metrics.workerReaped()
             self.logger.warning(
                 """
-                Reaped GPU instance \(reaping.due.id): silent for \(reaping.due.silentFor.fixedSeconds)s                 (pinged=\(reaping.due.hasPinged), reason=\(reaping.due.reason))
+                Reaped GPU instance \(reaping.due.id): silent for \(reaping.due.silentFor.fixedSeconds)s \
+                (pinged=\(reaping.due.hasPinged), reason=\(reaping.due.reason))
                 """)
         }
         return reaped.map(\.due.id)
@@ -97,15 +104,17 @@ extension CacheEngine {
         let due: WorkerLiveness.Reaped
         let worker: WorkerRegistration?
         let engineDriven: EngineDrivenWorker?
-        let remains: PendingTransfers.Remains
+        let changes: PendingTransfers.Changes
     }
 
-    /// Refuses new transfers and waits until those accepted are answered, at most this long.
+    /// Refuses new transfers, waits until those accepted are answered, at most this long, and ends the event streams
+    /// while somebody can still be told.
     package func drain(milliseconds: Int) {
         self.gate.close()
         let pause = StopSignal()
         let deadline = self.now + .milliseconds(milliseconds)
         while self.gate.count > 0, self.now < deadline { _ = pause.wait(milliseconds: 2) }
+        self.recorder.shutDown()
     }
 
     /// Stops the copies and then the cache. Nothing may be called afterwards.

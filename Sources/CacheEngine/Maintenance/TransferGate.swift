@@ -18,6 +18,8 @@ final class TransferGate: Sendable {
 
     func close() { self.state.withLock { $0.isOpen = false } }
 
+    var isOpen: Bool { self.state.withLock { $0.isOpen } }
+
     /// Accepted and not answered.
     var count: Int { self.state.withLock { $0.count } }
 }

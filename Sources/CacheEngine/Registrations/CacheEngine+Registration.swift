@@ -13,12 +13,14 @@ extension CacheEngine {
     /// - Parameter connection: Nil for a registration taken up from the journal.
     package func register(_ request: KVCacheRegistration, connection: ConnectionID?) throws(EngineError) {
         let now = self.now
-        let isKnown = self.state.withLock { state -> Bool in
-            guard state.workers[request.instanceID]?.request == request else { return false }
-            if let connection { state.liveness.active(request.instanceID, connection: connection, now: now) }
-            return true
+        let known = self.state.withLock { state in
+            state.workers[request.instanceID].flatMap { $0.request == request ? $0.memory : nil }
         }
-        if isKnown {
+        // An engine that restarts under its old process number names new memory by the old names.
+        if let known, known.isCurrent {
+            if let connection {
+                self.state.withLock { $0.liveness.active(request.instanceID, connection: connection, now: now) }
+            }
             self.logger.info("Instance \(request.instanceID) already registered; refreshing liveness")
             return
         }
@@ -68,24 +70,28 @@ extension CacheEngine {
         }
         let worker = EngineDrivenWorker(request: request, layout: layout)
         let now = self.now
-        let isKnown = self.state.withLock { state -> Bool in
+        let (isKnown, changes) = self.state.withLock { state -> (Bool, PendingTransfers.Changes) in
+            let changes = state.pending.workerEnded(request.instanceID, except: connection)
             if state.engineDrivenWorkers[request.instanceID]?.request == request {
                 state.liveness.active(request.instanceID, connection: connection, now: now)
-                return true
+                return (true, changes)
             }
+            _ = state.removeEngineDrivenWorker(request.instanceID)
             state.engineDrivenWorkers[request.instanceID] = worker
             state.layouts.add(
                 worker.modelLayout(chunkSize: self.configuration.chunkSize),
                 of: WorkerIdentity(instance: request.instanceID, mode: .engineDriven), model: request.model)
             state.liveness.registered(request.instanceID, connection: connection, processID: nil, now: now)
-            return false
+            return (false, changes)
         }
+        self.apply(changes)
         let transport = self.cache.pool == nil ? "pickle" : "shm"
         self.logger.info(
             isKnown
                 ? "Instance \(request.instanceID) already registered; refreshing liveness"
                 : """
-                Registered non-GPU context for instance \(request.instanceID) (model=\(request.modelName),                 world_size=\(request.worldSize)) using \(transport) non-GPU transfer strategy
+                Registered non-GPU context for instance \(request.instanceID) (model=\(request.modelName), \
+                world_size=\(request.worldSize)) using \(transport) non-GPU transfer strategy
                 """)
         return self.cache.pool
     }
@@ -98,31 +104,33 @@ extension CacheEngine {
             return removed
         }
         guard let removed else {
-            return self.logger.warning("No registered GPU context for instance \(instance); nothing to unregister")
+            return self.warn(
+                .unknownUnregistration, "No registered GPU context for instance \(instance); nothing to unregister")
         }
         removed.memory.close()
         self.logger.info("Unregistered KV cache for GPU ID \(instance)")
     }
 
-    /// Forgets a worker that moves the bytes itself. What it had prepared and not committed is discarded.
+    /// Forgets a worker that moves the bytes itself. What it had prepared and not committed never becomes visible; its
+    /// bytes stay until the connection that prepared it is closed, since the process may still touch them.
     package func unregisterEngineDriven(_ instance: InstanceID) {
-        let removed = self.state.withLock { state -> (worker: EngineDrivenWorker?, remains: PendingTransfers.Remains) in
+        let removed = self.state.withLock { state -> (worker: EngineDrivenWorker?, changes: PendingTransfers.Changes) in
             let worker = state.removeEngineDrivenWorker(instance)
             if state.workers[instance] == nil { state.liveness.unregistered(instance) }
             return (worker, state.pending.workerEnded(instance))
         }
-        self.discard(removed.remains)
+        self.apply(removed.changes)
         guard removed.worker != nil else {
-            return self.logger.warning("No registered non-CUDA context for instance ID \(instance)")
+            return self.warn(.unknownUnregistration, "No registered non-CUDA context for instance ID \(instance)")
         }
         self.logger.info("Unregistered non-CUDA context for instance ID \(instance)")
     }
 
-    /// Gives back what an ended worker had prepared: nothing of it was or becomes visible.
-    func discard(_ remains: PendingTransfers.Remains) {
-        self.cache.abort(remains.writes.flatMap(\.handles))
-        self.cache.releaseQuarantine(remains.orphanedWrites.flatMap(\.handles))
-        self.cache.releaseHolds(remains.reads.flatMap(\.handles))
+    /// Does to the slots of prepared transfers what the end of a worker or a connection asks for.
+    func apply(_ changes: PendingTransfers.Changes) {
+        self.cache.quarantine(changes.quarantined.flatMap(\.handles))
+        self.cache.releaseQuarantine(changes.endedWrites.flatMap(\.handles))
+        self.cache.releaseHolds(changes.endedReads.flatMap(\.handles))
     }
 }
 
@@ -148,7 +156,8 @@ extension KVCacheRegistration {
         for tensor in self.tensors {
             guard case .cpuSharedMemory(let name, _) = tensor.storage else { continue }
             let fields = name.drop { $0 == "/" }.split(separator: "_", omittingEmptySubsequences: false)
-            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]), process > 0
+            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]),
+                process > 0
             else { return nil }
             return process
         }

@@ -31,9 +31,20 @@ package struct LookupRecord: Sendable {
     ///
     /// A request id alone proves nothing: another engine may use the same one for another text.
     package func covers(_ other: PrefixIdentity) -> Bool {
-        guard let text = self.text, text.namespace == other.namespace, text.worldSize == other.worldSize else { return false }
+        guard let text = self.text, text.namespace == other.namespace, text.worldSize == other.worldSize else {
+            return false
+        }
         guard let last = other.hashes.last else { return true }
         return other.hashes.count <= text.hashes.count && text.hashes[other.hashes.count - 1] == last
+    }
+
+    /// Whether this lookup and a key are about the same tokens as far as both go: the longer text starts with the other.
+    package func meets(_ other: KeyText) -> Bool {
+        guard let text = self.text, text.worldSize == other.worldSize, self.scope.modelName == other.modelName,
+            self.scope.cacheSalt == other.cacheSalt
+        else { return false }
+        let shared = min(text.hashes.count, other.hashes.count)
+        return shared > 0 && text.hashes[shared - 1] == other.hashes[shared - 1]
     }
 
     /// Gives the answer out. Nil when it was given before.
@@ -71,5 +82,21 @@ package struct LookupScope: Sendable, Equatable {
         self.cacheSalt = cacheSalt
         self.requestedChunks = requestedChunks
         self.startedAt = startedAt
+    }
+}
+
+/// A text as a client's key names it, where no worker's layout is at hand.
+package struct KeyText: Sendable {
+    package let modelName: String
+    package let cacheSalt: String
+    package let worldSize: Int
+    /// Of the whole chunks, from the first.
+    package let hashes: [ChunkHash]
+
+    package init(key: CacheKey, hashes: [ChunkHash]) {
+        self.modelName = key.modelName
+        self.cacheSalt = key.cacheSalt
+        self.worldSize = key.worldSize
+        self.hashes = hashes
     }
 }

@@ -13,13 +13,23 @@ package struct PrefixChain: Sendable {
 
     package init() {}
 
-    /// Takes the request's tokens as they are now and hashes the chunks that are new.
+    /// Takes the request's tokens as they are now and names the chunks that are new.
     package mutating func update(to tokens: [UInt32], hasher: ChunkHasher) {
+        self.drop(differingFrom: tokens, chunkSize: hasher.chunkSize)
+        hasher.extend(&self.hashes, over: tokens)
+    }
+
+    /// As above, taking the names of chunks that other requests had from a memo.
+    package mutating func update(to tokens: [UInt32], chunkSize: Int, memo: inout ChunkHashMemo) {
+        self.drop(differingFrom: tokens, chunkSize: chunkSize)
+        memo.extend(&self.hashes, over: tokens)
+    }
+
+    private mutating func drop(differingFrom tokens: [UInt32], chunkSize: Int) {
         let shared = Self.commonPrefix(self.tokens, tokens)
-        let reusable = min(self.hashes.count, shared / hasher.chunkSize)
+        let reusable = min(self.hashes.count, shared / chunkSize)
         if reusable < self.hashes.count { self.hashes.removeLast(self.hashes.count - reusable) }
         self.tokens = tokens
-        hasher.extend(&self.hashes, over: tokens)
     }
 
     private static func commonPrefix(_ left: [UInt32], _ right: [UInt32]) -> Int {

@@ -37,10 +37,26 @@ package struct Session: Sendable {
         self.index(of: connection) ?? self.lookups.indices.last
     }
 
-    /// A lookup of this very text: the connection's own, or another one's.
+    /// A lookup of this very text: the connection's own, or another one's, if possible one that still has shares.
     package func lookupIndex(for connection: ConnectionID, covering text: PrefixIdentity) -> Int? {
         self.lookups.firstIndex { $0.connection == connection && $0.covers(text) }
+            ?? self.lookups.lastIndex { $0.covers(text) && !$0.lease.isEmpty }
             ?? self.lookups.lastIndex { $0.covers(text) }
+    }
+
+    /// A lookup that shares its beginning with a key's text: the connection's own, or the latest of another one.
+    package func lookupIndex(for connection: ConnectionID, meeting text: KeyText) -> Int? {
+        self.lookups.firstIndex { $0.connection == connection && $0.meets(text) }
+            ?? self.lookups.lastIndex { $0.meets(text) }
+    }
+
+    /// Longest hit, in chunks, among the lookups of this whole prompt, whose last chunk may have been left out; nil
+    /// without one. The longest, since nothing tells which of them the asking worker goes by, and to load more than it
+    /// expects does no harm.
+    package func longestHit(ofPrompt text: KeyText) -> Int? {
+        let lengths = text.hashes.count - 1...text.hashes.count
+        return self.lookups.filter { $0.meets(text) && lengths.contains($0.text?.hashes.count ?? -1) }
+            .map(\.hitChunks).max()
     }
 
     /// Ends the lookups of one connection, or all of them where it has none of its own. Returns their leases.

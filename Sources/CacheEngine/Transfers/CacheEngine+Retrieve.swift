@@ -15,47 +15,50 @@ extension CacheEngine {
     package func retrieve(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard self.gate.enter() else { return reply(.failed) }
         self.retrieveCounted(order) { result in
-            self.gate.leave()
             reply(result)
+            // Last: the drain ends with it, and what is sent after the drain is lost.
+            self.gate.leave()
         }
     }
 
     private func retrieveCounted(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard let worker = self.activeWorker(order) else {
-            self.logger.warning("Rejecting RETRIEVE for unregistered GPU instance ID \(order.instance)")
+            self.warn(.unknownWorker, "Rejecting RETRIEVE for unregistered GPU instance ID \(order.instance)")
             self.releaseShares(of: order)
             return reply(.failed)
         }
         let plan: TransferPlan
         do {
             plan = try TransferPlan(
-                order: order, layout: worker.memory.layout, clampedEnd: self.clampedEnd(order, engine: worker.request.engine))
+                order: order, layout: worker.memory.layout,
+                clampedEnd: self.clampedEnd(order, engine: worker.request.engine))
         } catch {
-            self.logger.warning("Rejecting RETRIEVE of request \(order.key.requestID): \(error)")
+            self.warn(.refusedPlan, "Rejecting RETRIEVE of request \(order.key.requestID): \(error)")
             self.releaseShares(of: order)
             return reply(.failed)
         }
-        guard let text = self.text(of: plan, order: order, worker: worker),
-            let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout)
-        else {
-            self.logger.warning("Some keys not found during retrieve! (request \(order.key.requestID))")
-            self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
+        guard let text = self.text(of: plan, order: order, worker: worker) else {
             self.releaseShares(of: order)
+            return reply(.failed)
+        }
+        guard let cells = self.takeCells(plan, text: text, order: order, layout: worker.memory.layout) else {
+            self.warn(.keysNotFound, "Some keys not found during retrieve! (request \(order.key.requestID))")
+            self.metrics.l1ReadFailed(objects: 1, model: order.key.modelName, reason: .notFound)
             return reply(.failed)
         }
         self.submitLoad(cells, order: order, plan: plan, worker: worker, reply: reply)
     }
 
-    /// TensorRT-LLM asks for its whole prompt whatever the lookup said.
+    /// TensorRT-LLM asks for its whole prompt whatever the lookup said. Without a lookup of this very prompt nothing is
+    /// cut: the engine would take what another request's lookup left out for loaded.
     private func clampedEnd(_ order: TransferOrder, engine: EngineKind) -> Int? {
         guard engine == .trtllm else { return nil }
-        let hit = self.state.withLock { state -> Int in
-            guard let session = state.sessions[order.key.requestID],
-                let index = session.lookupIndex(for: order.connection)
-            else { return 0 }
-            return session.lookups[index].hitChunks
+        let wanted = max(order.key.end, 0) / self.configuration.chunkSize
+        let text = KeyText(key: order.key, hashes: Array(self.chain(for: order.key).hashes.prefix(wanted)))
+        let hit = self.state.withLock { state in
+            state.sessions[order.key.requestID]?.longestHit(ofPrompt: text)
         }
-        return max(order.key.start, hit * self.configuration.chunkSize)
+        return hit.map { max(order.key.start, $0 * self.configuration.chunkSize) }
     }
 
     /// The text up to the end of the range, in the namespace of the worker's own layout.
@@ -96,7 +99,8 @@ extension CacheEngine {
                     self.cache.discard(cells.handles)
                     return nil
                 }
-                guard let skip = plan.skippedBlocks(objectGroup: group, chunk: chunk, skippedTokens: order.skippedTokens)
+                guard
+                    let skip = plan.skippedBlocks(objectGroup: group, chunk: chunk, skippedTokens: order.skippedTokens)
                 else { continue }
                 cells.byteCount += place.length
                 cells.copies.append(
@@ -136,14 +140,14 @@ extension CacheEngine {
                     switch result {
                     case .success(let event): reply(TransferResult(event: event, isSuccessful: true))
                     case .failure(let failure):
-                        self.logger.warning("RETRIEVE of request \(order.key.requestID) failed: \(failure)")
+                        self.warn(.failedTransfer, "RETRIEVE of request \(order.key.requestID) failed: \(failure)")
                         reply(.failed)
                     }
                 },
                 completed: finish))
         guard !isAccepted else { return }
         finish(false)
-        self.logger.warning("RETRIEVE of request \(order.key.requestID) refused: the device's queue is full")
+        self.warn(.fullQueue, "RETRIEVE of request \(order.key.requestID) refused: the device's queue is full")
         reply(.failed)
     }
 }

@@ -8,7 +8,7 @@ extension CacheEngine {
     typealias Share = (handle: ObjectHandle, isLast: Bool)
 
     /// Takes one reader's share of every cell, from the connection's own lookup of this text under the request's id or
-    /// from another's. Nil, with what was taken released, when a cell has none.
+    /// from another's. Nil when a cell has none; the shares of the range are used up then, too.
     func takeShares(
         _ order: TransferOrder, text: PrefixIdentity, cells: [(group: Int, chunks: Range<Int>)], rank: Int
     ) -> [Share]? {
@@ -18,22 +18,26 @@ extension CacheEngine {
                 session.takeShares(connection: order.connection, text: text, cells: cells, rank: rank)
             }
         }
-        guard let taken else { return nil }
-        if taken.isComplete { return taken.shares }
-        self.cache.release(taken.shares.filter { $0.isLast }.map { $0.handle })
+        switch taken ?? .noLookup {
+        case .complete(let shares): return shares
+        case .incomplete(let shares): self.cache.release(shares.filter { $0.isLast }.map { $0.handle })
+        case .noLookup: self.releaseShares(of: order)
+        }
         return nil
     }
 
-    /// Uses up this worker's shares of the range without a copy, for a retrieve that failed.
+    /// Uses up this worker's shares of the range without a copy, for a retrieve that was refused. Only those of a lookup
+    /// of the same tokens: another engine's request may have the same id.
     func releaseShares(of order: TransferOrder) {
         guard let rank = order.key.workerID else { return }
         let chunk = self.configuration.chunkSize
         let first = max(order.key.start, 0) / chunk
         let range = first..<max(first, max(order.key.end, 0).dividedRoundingUp(by: chunk))
+        let text = KeyText(key: order.key, hashes: Array(self.chain(for: order.key).hashes.prefix(range.upperBound)))
         let now = self.now
         let released = self.state.withLock { state in
             state.sessions.withExisting(order.key.requestID, now: now) { session -> [ObjectHandle] in
-                guard let index = session.lookupIndex(for: order.connection) else { return [] }
+                guard let index = session.lookupIndex(for: order.connection, meeting: text) else { return [] }
                 return session.lookups[index].lease.free(
                     range, rank: rank, worldSize: order.key.worldSize, shares: 1)
             }
@@ -42,23 +46,35 @@ extension CacheEngine {
     }
 }
 
+/// What a session had for a reader.
+enum TakenShares {
+    case complete([CacheEngine.Share])
+    /// Some cells had no share left; these are the others'.
+    case incomplete([CacheEngine.Share])
+    /// Nobody looked this text up under this request's id.
+    case noLookup
+}
+
 extension Session {
-    /// Takes one share of every cell; `isComplete` is false when the first missing one ended the taking.
+    /// Takes one share of every cell that has one.
     mutating func takeShares(
         connection: ConnectionID, text: PrefixIdentity, cells: [(group: Int, chunks: Range<Int>)], rank: Int
-    ) -> (shares: [(handle: ObjectHandle, isLast: Bool)], isComplete: Bool) {
+    ) -> TakenShares {
         guard let index = self.lookupIndex(for: connection, covering: text) else {
-            return ([], cells.allSatisfy { $0.chunks.isEmpty })
+            return cells.allSatisfy { $0.chunks.isEmpty } ? .complete([]) : .noLookup
         }
-        var shares: [(handle: ObjectHandle, isLast: Bool)] = []
+        var shares: [CacheEngine.Share] = []
+        var isComplete = true
         shares.reserveCapacity(cells.reduce(0) { $0 + $1.chunks.count })
         for cell in cells {
             for chunk in cell.chunks {
-                guard let share = self.lookups[index].lease.takeShare(group: cell.group, rank: rank, chunk: chunk)
-                else { return (shares, false) }
-                shares.append(share)
+                if let share = self.lookups[index].lease.takeShare(group: cell.group, rank: rank, chunk: chunk) {
+                    shares.append(share)
+                } else {
+                    isComplete = false
+                }
             }
         }
-        return (shares, true)
+        return isComplete ? .complete(shares) : .incomplete(shares)
     }
 }

@@ -15,14 +15,15 @@ extension CacheEngine {
     package func store(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard self.gate.enter() else { return reply(.failed) }
         self.storeCounted(order) { result in
-            self.gate.leave()
             reply(result)
+            // Last: the drain ends with it, and what is sent after the drain is lost.
+            self.gate.leave()
         }
     }
 
     private func storeCounted(_ order: TransferOrder, reply: @escaping @Sendable (TransferResult) -> Void) {
         guard let worker = self.activeWorker(order) else {
-            self.logger.warning("Rejecting STORE for unregistered GPU instance ID \(order.instance)")
+            self.warn(.unknownWorker, "Rejecting STORE for unregistered GPU instance ID \(order.instance)")
             return reply(.failed)
         }
         let layout = worker.memory.layout
@@ -30,7 +31,7 @@ extension CacheEngine {
         do {
             plan = try TransferPlan(order: order, layout: layout)
         } catch {
-            self.logger.warning("Rejecting STORE of request \(order.key.requestID): \(error)")
+            self.warn(.refusedPlan, "Rejecting STORE of request \(order.key.requestID): \(error)")
             return reply(.failed)
         }
         let signature = worker.modelLayout(chunkSize: self.configuration.chunkSize).signature
@@ -92,7 +93,7 @@ extension CacheEngine {
                     switch result {
                     case .success(let event): reply(TransferResult(event: event, isSuccessful: true))
                     case .failure(let failure):
-                        self.logger.warning("STORE of request \(order.key.requestID) failed: \(failure)")
+                        self.warn(.failedTransfer, "STORE of request \(order.key.requestID) failed: \(failure)")
                         reply(.failed)
                     }
                 },
@@ -109,7 +110,7 @@ extension CacheEngine {
         self.metrics.storeFinished(
             device: worker.deviceName, instance: order.instance.description, model: order.key.modelName, bytes: 0,
             seconds: 0)
-        self.logger.warning("STORE of request \(order.key.requestID) skipped: the device's queue is full")
+        self.warn(.fullQueue, "STORE of request \(order.key.requestID) skipped: the device's queue is full")
         reply(.failed)
     }
 

@@ -90,7 +90,9 @@ struct TransferPlan: Sendable {
     /// Whether every block of the chunk is the engine's placeholder, so that there is nothing to store.
     func isPlaceholder(objectGroup: ObjectGroup, chunk: Int, nullBlockID: Int?) -> Bool {
         guard let nullBlockID else { return false }
-        return self.blocks(objectGroup: objectGroup, chunk: chunk).allSatisfy { $0.allSatisfy { Int($0) == nullBlockID } }
+        return self.blocks(objectGroup: objectGroup, chunk: chunk).allSatisfy {
+            $0.allSatisfy { Int($0) == nullBlockID }
+        }
     }
 
     /// For each kernel group of an object group: leading blocks of the chunk that a retrieve must leave alone. Nil when

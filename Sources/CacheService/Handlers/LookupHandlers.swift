@@ -8,10 +8,10 @@ extension CacheService {
     func serveLookup(_ operation: CacheOperation, _ call: ServiceCall) {
         switch operation {
         case .lookup:
-            guard let request = self.decoded(LookupRequest.self, operation, call) else { return }
-            // The reply carries no result, so it leaves first: hashing overlaps with its way to the client, and the
-            // client's query comes back on this connection, behind this call.
+            // The reply is the same whatever the request says, so it leaves first: decoding and hashing overlap with its
+            // way to the client, and the client's query comes back on this connection, behind this call.
             self.answer(call, EmptyReply())
+            guard let request = self.readable(LookupRequest.self, operation, call) else { return }
             self.engine.lookup(request.key, connection: call.connection)
         case .queryPrefetchStatus:
             guard let request = self.decoded(QueryPrefetchRequest.self, operation, call) else { return }

@@ -33,7 +33,8 @@ extension CacheService {
             return self.fail(.registerKVCache, call, String(describing: error), reason: "registration")
         }
         self.journal?.registered(
-            JournaledRegistration(kind: .cache, instance: request.registration.instanceID, frames: call.request.payloads))
+            JournaledRegistration(
+                kind: .cache, instance: request.registration.instanceID, frames: call.request.payloads))
         self.answer(call, EmptyReply())
     }
 

@@ -1,44 +1,54 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-import Glibc
+import CSystemShims
 import KVModel
 
-/// Reorders one block between `[heads][slots][size]` pages and `[slots][heads][size]` objects.
+/// Copies one block between `[heads][slots][size]` pages and `[slots][heads][size]` objects.
 struct BlockTransposition {
-    private let slotCount: Int
-    private let headCount: Int
-    private let rowBytes: Int
-    private let slotStride: Int
-    private let headStride: Int
+    /// Reads the block in sequence.
+    private let rows: lmc_rows
+    /// Both in the page and in the object.
+    private let blockBytes: Int
+    private static let lineBytes = 64
 
-    init(_ group: KernelGroup) {
+    /// - Parameter direction: A store copies from a page to an object's block, a load the other way round.
+    init(_ group: KernelGroup, direction: Transfer.Direction) {
         let element = group.elementType.byteCount
-        self.slotCount = group.slotsPerBlock
-        self.headCount = group.headCount
-        self.rowBytes = group.headSize * element
-        self.slotStride = group.geometry.slotStride * element
-        self.headStride = group.geometry.headStride * element
+        let row = group.headSize * element
+        let pageSlot = group.geometry.slotStride * element
+        let pageHead = group.geometry.headStride * element
+        let objectSlot = group.headCount * row
+        self.blockBytes = group.slotsPerBlock * objectSlot
+        switch direction {
+        case .store:
+            self.rows = lmc_rows(
+                outer_count: group.headCount, inner_count: group.slotsPerBlock, length: row,
+                destination_outer_stride: row, destination_inner_stride: objectSlot,
+                source_outer_stride: pageHead, source_inner_stride: pageSlot)
+        case .load:
+            self.rows = lmc_rows(
+                outer_count: group.slotsPerBlock, inner_count: group.headCount, length: row,
+                destination_outer_stride: pageSlot, destination_inner_stride: pageHead,
+                source_outer_stride: objectSlot, source_inner_stride: row)
+        }
     }
 
-    /// From a page to an object's block.
-    func gather(from page: UnsafeMutableRawPointer, to block: UnsafeMutableRawPointer) {
-        self.forEachRow { pageOffset, blockOffset in memcpy(block + blockOffset, page + pageOffset, self.rowBytes) }
-    }
-
-    /// From an object's block to a page.
-    func scatter(from block: UnsafeMutableRawPointer, to page: UnsafeMutableRawPointer) {
-        self.forEachRow { pageOffset, blockOffset in memcpy(page + pageOffset, block + blockOffset, self.rowBytes) }
-    }
-
-    @inline(__always)
-    private func forEachRow(_ body: (_ pageOffset: Int, _ blockOffset: Int) -> Void) {
-        var blockOffset = 0
-        for slot in 0..<self.slotCount {
-            var pageOffset = slot * self.slotStride
-            for _ in 0..<self.headCount {
-                body(pageOffset, blockOffset)
-                pageOffset += self.headStride
-                blockOffset += self.rowBytes
+    /// Both are one block long and do not overlap.
+    ///
+    /// - Parameter scratch: Of any size; blocks that are larger are copied without it.
+    func copy(
+        from source: UnsafeMutableRawPointer, to destination: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawBufferPointer
+    ) {
+        withUnsafePointer(to: self.rows) { rows in
+            if rows.pointee.length % Self.lineBytes == 0, Int(bitPattern: destination) % Self.lineBytes == 0 {
+                lmc_copy_rows_streaming(destination, source, rows)
+            } else if self.blockBytes <= scratch.count, let scratch = scratch.baseAddress {
+                // A streamed line must be written whole.
+                lmc_copy_rows(scratch, source, rows)
+                lmc_copy_streaming(destination, scratch, self.blockBytes)
+            } else {
+                lmc_copy_rows(destination, source, rows)
             }
         }
     }

@@ -15,20 +15,31 @@ final class CPUEngineMemory: EngineMemory {
     let tensors: MappedTensors
     let calls: any SharedMemoryCalls
     private let queue: BoundedQueue<CPUDeviceWork>
+    private let uptime: @Sendable () -> Duration
     private let use = Mutex(Use())
 
     init(
-        layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls, queue: BoundedQueue<CPUDeviceWork>
+        layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls,
+        queue: BoundedQueue<CPUDeviceWork>, uptime: @escaping @Sendable () -> Duration
     ) {
         self.layout = layout
         self.tensors = tensors
         self.calls = calls
         self.queue = queue
+        self.uptime = uptime
     }
 
     deinit { self.close() }
 
-    package func submit(_ transfer: Transfer) -> Bool { self.enqueue(.transfer(transfer, self)) }
+    package var isCurrent: Bool {
+        guard self.beginWork() else { return false }
+        defer { self.workFinished() }
+        return self.tensors.segments.allSatisfy { $0.isCurrent(calls: self.calls) }
+    }
+
+    package func submit(_ transfer: Transfer) -> Bool {
+        self.enqueue(.transfer(transfer, self, queuedAt: self.uptime()))
+    }
 
     package func checksums(
         blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
@@ -48,12 +59,16 @@ final class CPUEngineMemory: EngineMemory {
         self.unmapIfDone { $0.pendingCount -= 1 }
     }
 
-    private func enqueue(_ work: CPUDeviceWork) -> Bool {
-        let isOpen = self.use.withLock { use in
+    /// Keeps the memory mapped until ``workFinished()``; false when it is closed.
+    private func beginWork() -> Bool {
+        self.use.withLock { use in
             if !use.isClosed { use.pendingCount += 1 }
             return !use.isClosed
         }
-        guard isOpen else { return false }
+    }
+
+    private func enqueue(_ work: CPUDeviceWork) -> Bool {
+        guard self.beginWork() else { return false }
         if self.queue.push(work) { return true }
         self.workFinished()
         return false
@@ -72,7 +87,7 @@ final class CPUEngineMemory: EngineMemory {
 
 /// What the CPU device's thread is given.
 enum CPUDeviceWork: Sendable {
-    case transfer(Transfer, CPUEngineMemory)
+    case transfer(Transfer, CPUEngineMemory, queuedAt: Duration)
     case checksums(
         ChecksumRequest, CPUEngineMemory, @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void)
 }

@@ -10,6 +10,10 @@ package final class CPUTransferDevice: TransferDevice {
     private let queue: BoundedQueue<CPUDeviceWork>
     private let thread: Mutex<NativeThread?>
     private let calls: any SharedMemoryCalls
+    private let uptime: @Sendable () -> Duration
+    /// A longer pause between two objects fails what waited meanwhile. Below the ten seconds after which an engine's
+    /// heartbeat gives up.
+    private static let stallLimit = Duration.seconds(5)
 
     /// Starts the device's thread.
     ///
@@ -17,14 +21,19 @@ package final class CPUTransferDevice: TransferDevice {
     ///   - arena: Must stay mapped until ``stop()`` has returned.
     ///   - queueLimit: Transfers that wait at once, over all registrations.
     package convenience init(arena: ArenaView, queueLimit: Int) {
-        self.init(arena: arena, queueLimit: queueLimit, calls: LinuxSharedMemoryCalls())
+        self.init(arena: arena, queueLimit: queueLimit, calls: LinuxSharedMemoryCalls(), uptime: UptimeClock.now)
     }
 
-    init(arena: ArenaView, queueLimit: Int, calls: any SharedMemoryCalls) {
+    /// - Parameter uptime: Time since any fixed moment, stopped time included.
+    init(
+        arena: ArenaView, queueLimit: Int, calls: any SharedMemoryCalls, uptime: @escaping @Sendable () -> Duration
+    ) {
         let queue = BoundedQueue<CPUDeviceWork>(capacity: queueLimit)
         self.queue = queue
         self.calls = calls
-        self.thread = Mutex(NativeThread(name: "lmc-copy-cpu") { runCPUDevice(queue, arena) })
+        self.uptime = uptime
+        let stalls = DeviceStallWatch(limit: Self.stallLimit)
+        self.thread = Mutex(NativeThread(name: "lmc-copy-cpu") { runCPUDevice(queue, arena, stalls, uptime) })
     }
 
     package func accepts(_ descriptors: [MemoryDescriptor]) -> Bool {
@@ -38,7 +47,8 @@ package final class CPUTransferDevice: TransferDevice {
     ) throws(DeviceError) -> any EngineMemory {
         guard self.thread.withLock({ $0 != nil }) else { throw .stopped }
         let tensors = try MappedTensors(registration.tensors, layout: layout, calls: self.calls)
-        return CPUEngineMemory(layout: layout, tensors: tensors, calls: self.calls, queue: self.queue)
+        return CPUEngineMemory(
+            layout: layout, tensors: tensors, calls: self.calls, queue: self.queue, uptime: self.uptime)
     }
 
     package func stop() {
@@ -54,12 +64,18 @@ package final class CPUTransferDevice: TransferDevice {
 /// The CPU's event handle; engines accept any bytes. Wire protocol §3.6.
 private let completionHandle = Array("stub_ipc_handle".utf8)
 
-private func runCPUDevice(_ queue: BoundedQueue<CPUDeviceWork>, _ arena: ArenaView) {
+private func runCPUDevice(
+    _ queue: BoundedQueue<CPUDeviceWork>, _ arena: ArenaView, _ stalls: DeviceStallWatch,
+    _ uptime: @Sendable () -> Duration
+) {
     let copier = PageCopier(arena: arena)
+    var stalls = stalls
     while let work = queue.pop() {
         switch work {
-        case .transfer(let transfer, let memory):
-            let failure = run(transfer, memory, copier, arena)
+        case .transfer(let transfer, let memory, let queuedAt):
+            let isWanted = stalls.begin(queuedAt: queuedAt, now: uptime())
+            let failure =
+                isWanted ? run(transfer, memory, copier, arena) { stalls.step(now: uptime()) } : TransferFailure.stalled
             transfer.completed(failure == nil)
             transfer.enqueued(failure.map { .failure($0) } ?? .success(completionHandle))
             memory.workFinished()
@@ -71,10 +87,14 @@ private func runCPUDevice(_ queue: BoundedQueue<CPUDeviceWork>, _ arena: ArenaVi
 }
 
 private func run(
-    _ transfer: Transfer, _ memory: CPUEngineMemory, _ copier: PageCopier, _ arena: ArenaView
+    _ transfer: Transfer, _ memory: CPUEngineMemory, _ copier: PageCopier, _ arena: ArenaView,
+    mayGoOn: () -> Bool
 ) -> TransferFailure? {
     if let refusal = memory.layout.refusal(of: transfer, arenaByteCount: arena.byteCount) { return refusal }
     if let name = memory.tensors.shrunkSegment(calls: memory.calls) { return .engineMemoryShrunk(name: name) }
-    copier.run(transfer, layout: memory.layout, tensors: memory.tensors)
-    return nil
+    let isBacked =
+        memory.tensors.isBacked(calls: memory.calls)
+        || copier.back(transfer, layout: memory.layout, tensors: memory.tensors)
+    guard isBacked else { return .engineMemoryNotBacked }
+    return copier.run(transfer, layout: memory.layout, tensors: memory.tensors, mayGoOn: mayGoOn) ? nil : .stalled
 }

@@ -61,6 +61,15 @@ struct MappedSegment: @unchecked Sendable {  // the pointer is only followed by 
         return status.byteCount >= self.byteCount
     }
 
+    /// True while the segment's name leads to this very file.
+    func isCurrent(calls: any SharedMemoryCalls) -> Bool {
+        guard case .success(let named) = calls.open(self.name) else { return false }
+        defer { calls.close(named) }
+        guard case .success(let there) = calls.status(named), case .success(let here) = calls.status(self.descriptor)
+        else { return false }
+        return there.file == here.file
+    }
+
     func close(calls: any SharedMemoryCalls) {
         calls.unmap(self.base, byteCount: self.byteCount)
         calls.close(self.descriptor)

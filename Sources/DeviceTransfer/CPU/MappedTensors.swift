@@ -86,6 +86,13 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
         self.segments.first { !$0.isWhole(calls: calls) }?.name
     }
 
+    /// True while every page of every segment has memory.
+    func isBacked(calls: any SharedMemoryCalls) -> Bool {
+        self.segments.allSatisfy { segment in
+            if case .success(let status) = calls.status(segment.descriptor) { status.isBacked } else { false }
+        }
+    }
+
     func close(calls: any SharedMemoryCalls) {
         for segment in self.segments { segment.close(calls: calls) }
     }

@@ -27,6 +27,15 @@ struct SegmentStatus: Equatable {
     let byteCount: Int
     let owner: UInt32
     let isRegularFile: Bool
+    var file = FileIdentity(device: 0, number: 0)
+    /// False while some of its pages have no memory yet: touching one takes it, or raises SIGBUS where none is left.
+    var isBacked = true
+}
+
+/// Which file a descriptor leads to, whatever its name.
+struct FileIdentity: Equatable {
+    let device: UInt
+    let number: UInt
 }
 
 /// The system itself.
@@ -45,7 +54,9 @@ struct LinuxSharedMemoryCalls: SharedMemoryCalls {
         return .success(
             SegmentStatus(
                 byteCount: Int(status.st_size), owner: status.st_uid,
-                isRegularFile: status.st_mode & S_IFMT == S_IFREG))
+                isRegularFile: status.st_mode & S_IFMT == S_IFREG,
+                file: FileIdentity(device: UInt(status.st_dev), number: UInt(status.st_ino)),
+                isBacked: Int(status.st_blocks) >= Int(status.st_size).dividedRoundingUp(by: 512)))
     }
 
     func map(_ descriptor: Int32, byteCount: Int) -> Result<UnsafeMutableRawPointer, SystemError> {
@@ -59,4 +70,8 @@ struct LinuxSharedMemoryCalls: SharedMemoryCalls {
     func close(_ descriptor: Int32) { _ = Glibc.close(descriptor) }
 
     func effectiveUser() -> UInt32 { geteuid() }
+}
+
+extension Int {
+    fileprivate func dividedRoundingUp(by divisor: Int) -> Int { self / divisor + (self % divisor == 0 ? 0 : 1) }
 }

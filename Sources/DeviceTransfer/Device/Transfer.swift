@@ -67,6 +67,10 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
     case wrongPlace(ArenaRange, expectedByteCount: Int)
     /// The engine's segment became smaller than its registration says.
     case engineMemoryShrunk(name: String)
+    /// There is no memory left for pages of the engine's segment that it never wrote.
+    case engineMemoryNotBacked
+    /// The process was stopped while the transfer waited or ran; its engine has given it up.
+    case stalled
     case closed
 
     package var description: String {
@@ -77,6 +81,8 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
         case .wrongPlace(let place, let expected):
             "arena range at \(place.offset) with \(place.byteCount) bytes, object has \(expected)"
         case .engineMemoryShrunk(let name): "shared memory \(name) became smaller than it was registered"
+        case .engineMemoryNotBacked: "the system has no memory left for blocks that the engine never wrote"
+        case .stalled: "the server stood still while the transfer waited or ran"
         case .closed: "the registration's memory is closed"
         }
     }

@@ -19,6 +19,9 @@ package protocol TransferDevice: AnyObject, Sendable {
 /// One registration's opened memory. Any thread may call any method.
 package protocol EngineMemory: AnyObject, Sendable {
     var layout: KVCacheLayout { get }
+    /// False once a name of the registration leads to other memory, or nowhere: what is open then is of a process that
+    /// has ended.
+    var isCurrent: Bool { get }
     /// Enqueues and returns at once. False, with nothing taken and no callback to come, when the device's queue is full
     /// or the memory is closed.
     func submit(_ transfer: Transfer) -> Bool
@@ -29,6 +32,10 @@ package protocol EngineMemory: AnyObject, Sendable {
     ) -> Bool
     /// Refuses further work and unmaps once the work in flight is done. Idempotent; returns at once.
     func close()
+}
+
+extension EngineMemory {
+    package var isCurrent: Bool { true }
 }
 
 /// MD5 digests, in lower-case hex, of an engine's blocks. Server surface §2.5.

@@ -25,148 +25,39 @@ enum BLAKE3Compression {
         flags: UInt32
     ) -> ChainingValue {
         var state = BLAKE3State(
-            v0: value[0],
-            v1: value[1],
-            v2: value[2],
-            v3: value[3],
-            v4: value[4],
-            v5: value[5],
-            v6: value[6],
-            v7: value[7],
-            v8: Self.initialValue[0],
-            v9: Self.initialValue[1],
-            v10: Self.initialValue[2],
-            v11: Self.initialValue[3],
-            v12: UInt32(truncatingIfNeeded: counter),
-            v13: UInt32(truncatingIfNeeded: counter >> 32),
-            v14: length,
+            v0: value[0], v1: value[1], v2: value[2], v3: value[3],
+            v4: value[4], v5: value[5], v6: value[6], v7: value[7],
+            v8: Self.initialValue[0], v9: Self.initialValue[1], v10: Self.initialValue[2], v11: Self.initialValue[3],
+            v12: UInt32(truncatingIfNeeded: counter), v13: UInt32(truncatingIfNeeded: counter >> 32), v14: length,
             v15: flags
         )
         state.round(
-            message[0],
-            message[1],
-            message[2],
-            message[3],
-            message[4],
-            message[5],
-            message[6],
-            message[7],
-            message[8],
-            message[9],
-            message[10],
-            message[11],
-            message[12],
-            message[13],
-            message[14],
-            message[15]
+            message[0], message[1], message[2], message[3], message[4], message[5], message[6], message[7],
+            message[8], message[9], message[10], message[11], message[12], message[13], message[14], message[15]
         )
         state.round(
-            message[2],
-            message[6],
-            message[3],
-            message[10],
-            message[7],
-            message[0],
-            message[4],
-            message[13],
-            message[1],
-            message[11],
-            message[12],
-            message[5],
-            message[9],
-            message[14],
-            message[15],
-            message[8]
+            message[2], message[6], message[3], message[10], message[7], message[0], message[4], message[13],
+            message[1], message[11], message[12], message[5], message[9], message[14], message[15], message[8]
         )
         state.round(
-            message[3],
-            message[4],
-            message[10],
-            message[12],
-            message[13],
-            message[2],
-            message[7],
-            message[14],
-            message[6],
-            message[5],
-            message[9],
-            message[0],
-            message[11],
-            message[15],
-            message[8],
-            message[1]
+            message[3], message[4], message[10], message[12], message[13], message[2], message[7], message[14],
+            message[6], message[5], message[9], message[0], message[11], message[15], message[8], message[1]
         )
         state.round(
-            message[10],
-            message[7],
-            message[12],
-            message[9],
-            message[14],
-            message[3],
-            message[13],
-            message[15],
-            message[4],
-            message[0],
-            message[11],
-            message[2],
-            message[5],
-            message[8],
-            message[1],
-            message[6]
+            message[10], message[7], message[12], message[9], message[14], message[3], message[13], message[15],
+            message[4], message[0], message[11], message[2], message[5], message[8], message[1], message[6]
         )
         state.round(
-            message[12],
-            message[13],
-            message[9],
-            message[11],
-            message[15],
-            message[10],
-            message[14],
-            message[8],
-            message[7],
-            message[2],
-            message[5],
-            message[3],
-            message[0],
-            message[1],
-            message[6],
-            message[4]
+            message[12], message[13], message[9], message[11], message[15], message[10], message[14], message[8],
+            message[7], message[2], message[5], message[3], message[0], message[1], message[6], message[4]
         )
         state.round(
-            message[9],
-            message[14],
-            message[11],
-            message[5],
-            message[8],
-            message[12],
-            message[15],
-            message[1],
-            message[13],
-            message[3],
-            message[0],
-            message[10],
-            message[2],
-            message[6],
-            message[4],
-            message[7]
+            message[9], message[14], message[11], message[5], message[8], message[12], message[15], message[1],
+            message[13], message[3], message[0], message[10], message[2], message[6], message[4], message[7]
         )
         state.round(
-            message[11],
-            message[15],
-            message[5],
-            message[0],
-            message[1],
-            message[9],
-            message[8],
-            message[6],
-            message[14],
-            message[10],
-            message[2],
-            message[12],
-            message[3],
-            message[4],
-            message[7],
-            message[13]
+            message[11], message[15], message[5], message[0], message[1], message[9], message[8], message[6],
+            message[14], message[10], message[2], message[12], message[3], message[4], message[7], message[13]
         )
         return [
             state.v0 ^ state.v8, state.v1 ^ state.v9, state.v2 ^ state.v10, state.v3 ^ state.v11,

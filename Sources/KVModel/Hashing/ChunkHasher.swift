@@ -34,12 +34,19 @@ package struct ChunkHasher: Sendable {
         hashes.reserveCapacity(chunkCount)
         var previous = hashes.last ?? self.root
         for chunk in hashes.count..<chunkCount {
-            let range = chunk * self.chunkSize..<(chunk + 1) * self.chunkSize
-            switch self.algorithm {
-            case .blake3: previous = BLAKE3ChunkHash.next(after: previous, tokens: tokens.span.extracting(range))
-            case .sha256CBOR: previous = SHA256ChunkHash.next(after: previous, tokens: tokens.span.extracting(range))
-            }
+            previous = self.next(after: previous, in: tokens, from: chunk * self.chunkSize)
             hashes.append(previous)
+        }
+    }
+
+    /// The name of the chunk of `tokens` that starts at `first`, after the chunk named `previous`.
+    ///
+    /// - Precondition: A whole chunk starts there.
+    func next(after previous: ChunkHash, in tokens: [UInt32], from first: Int) -> ChunkHash {
+        let chunk = tokens.span.extracting(first..<first + self.chunkSize)
+        return switch self.algorithm {
+        case .blake3: BLAKE3ChunkHash.next(after: previous, tokens: chunk)
+        case .sha256CBOR: SHA256ChunkHash.next(after: previous, tokens: chunk)
         }
     }
 }

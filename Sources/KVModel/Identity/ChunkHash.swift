@@ -32,7 +32,9 @@ package struct ChunkHash: Hashable, Sendable {
         var result: [UInt8] = []
         result.reserveCapacity(Self.byteCount)
         for word in [self.words.0, self.words.1, self.words.2, self.words.3] {
-            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> shift)) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                result.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
         }
         return result
     }

@@ -56,13 +56,17 @@ final class Arena: Sendable {
     /// `added` runs before the next caller's turn, with the bytes that are usable from now on; 0 at the capacity.
     func grow(atLeast byteCount: Int, added: (Int) -> Void) throws(SystemCallError) {
         try self.progress.withLock { (progress) throws(SystemCallError) -> Void in
-            let offset = progress.committedBytes
-            let wanted = min(max(self.step, byteCount), self.capacityBytes - offset)
-            guard wanted > 0, !progress.isClosed else { return added(0) }
-            let length = try self.commit(offset: offset, wanted: wanted, needed: byteCount)
-            progress.committedBytes += length
-            added(length)
+            try self.grow(&progress, by: max(self.step, byteCount), needed: byteCount, added: added)
         }
+    }
+
+    /// Commits exactly this much, or what is left of the capacity, unless another caller is committing: then it returns
+    /// false at once.
+    func growUnlessBusy(by byteCount: Int, needed: Int, added: (Int) -> Void) throws(SystemCallError) -> Bool {
+        let isDone: Void? = try self.progress.withLockIfAvailable { (progress) throws(SystemCallError) -> Void in
+            try self.grow(&progress, by: byteCount, needed: needed, added: added)
+        }
+        return isDone != nil
     }
 
     /// Unmaps the memory and forgets its name.
@@ -75,6 +79,17 @@ final class Arena: Sendable {
             self.system.unmap(self.memory)
             self.segment.destroy(system: self.system)
         }
+    }
+
+    private func grow(
+        _ progress: inout Progress, by byteCount: Int, needed: Int, added: (Int) -> Void
+    ) throws(SystemCallError) {
+        let offset = progress.committedBytes
+        let wanted = min(byteCount, self.capacityBytes - offset)
+        guard wanted > 0, !progress.isClosed else { return added(0) }
+        let length = try self.commit(offset: offset, wanted: wanted, needed: needed)
+        progress.committedBytes += length
+        added(length)
     }
 
     /// A whole step, or what one object needs when the step does not fit any more.

@@ -6,6 +6,8 @@ import Synchronization
 extension L1Cache {
     /// Families removed under one lock; the lock is released in between.
     private static let evictionBatch = 512
+    /// Families cleared under one lock: about two milliseconds.
+    private static let clearBatch = 2048
     private static let roundMilliseconds = 1000
     /// Rounds of the growth thread between two attempts after a refusal.
     private static let roundsBetweenAttempts = 10
@@ -14,11 +16,18 @@ extension L1Cache {
     ///
     /// Returns the objects removed.
     ///
-    /// Held and half-written bytes stay until their holders end, but cannot be found any more.
+    /// Goes through all families that are there at the start, a batch at a time; other threads proceed in between. Held
+    /// and half-written bytes stay until their holders end, but cannot be found any more.
     package func clear(force: Bool) -> Int {
-        let evicted = self.state.withLock { $0.table.clear(force: force) }
-        if !evicted.isEmpty { self.listener?.objectsEvicted(evicted) }
-        return evicted.count
+        let families = self.state.withLock { $0.table.families.indices }
+        var removed = 0
+        for start in stride(from: 0, to: families.count, by: Self.clearBatch) {
+            let batch = families[start..<min(start + Self.clearBatch, families.count)]
+            let evicted = self.state.withLock { $0.table.clear(batch, force: force) }
+            if !evicted.isEmpty { self.listener?.objectsEvicted(evicted) }
+            removed += evicted.count
+        }
+        return removed
     }
 
     /// Removes the configured fraction of all families, at least one, when usage reached the watermark.
@@ -54,27 +63,50 @@ extension L1Cache {
     @discardableResult
     func grow(atLeast byteCount: Int) -> Bool {
         do {
-            try self.arena.grow(atLeast: byteCount) { added in
-                guard added > 0 else { return }
-                self.state.withLock { state in
-                    state.table.space.extend(byteCount: added)
-                    state.growthErrno = nil
-                }
-            }
+            try self.arena.grow(atLeast: byteCount) { self.extend($0) }
             return true
         } catch {
-            let (isNews, committed) = self.state.withLock { state in
-                defer { state.growthErrno = error.errno }
-                return (state.growthErrno == nil, state.table.space.totalBytes)
-            }
-            if isNews { self.listener?.growthFailed(errno: error.errno, committedBytes: committed) }
+            self.noteRefusal(error)
             return false
         }
     }
 
+    private func extend(_ added: Int) {
+        guard added > 0 else { return }
+        self.state.withLock { state in
+            state.table.space.extend(byteCount: added)
+            state.growthErrno = nil
+        }
+    }
+
+    private func noteRefusal(_ error: SystemCallError) {
+        let (isNews, committed) = self.state.withLock { state in
+            defer { state.growthErrno = error.errno }
+            return (state.growthErrno == nil, state.table.space.totalBytes)
+        }
+        if isNews { self.listener?.growthFailed(errno: error.errno, committedBytes: committed) }
+    }
+
+    /// Commits what one store needs now, within its budget. False when that is not enough or would have to wait: the
+    /// caller does without, and the growth thread makes more.
+    func growForStore(needed: Int, budget: inout Int) -> Bool {
+        let length = max(needed, min(self.configuration.growthStepBytes, budget))
+        guard length <= budget else { return false }
+        budget -= length
+        do {
+            return try self.arena.growUnlessBusy(by: length, needed: needed) { self.extend($0) }
+        } catch {
+            self.noteRefusal(error)
+            return true
+        }
+    }
+
+    /// Tells the growth thread to go on once a step is missing, or half of a small head start.
     func wakeGrowthIfShort() {
-        let headStart = self.configuration.headStartBytes
-        let isShort = self.state.withLock { $0.growthErrno == nil && $0.missingBytes(headStart: headStart / 2) > 0 }
+        let isShort = self.state.withLock { state in
+            let enough = min(self.configuration.growthStepBytes, state.headStartBytes / 2)
+            return state.growthErrno == nil && state.missingBytes > enough
+        }
         if isShort { self.growthSignal.poke() }
     }
 
@@ -99,8 +131,8 @@ extension L1Cache {
         } while !self.growthSignal.wait(milliseconds: Self.roundMilliseconds)
     }
 
-    private func growToHeadStart() -> Bool {
-        while self.state.withLock({ $0.missingBytes(headStart: self.configuration.headStartBytes) }) > 0 {
+    func growToHeadStart() -> Bool {
+        while self.state.withLock({ $0.missingBytes }) > 0 {
             if !self.grow(atLeast: 0) { return false }
         }
         return true

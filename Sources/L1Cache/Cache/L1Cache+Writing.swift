@@ -5,18 +5,26 @@ import Synchronization
 extension L1Cache {
     /// Reserves room for the chunks of a store, in order.
     ///
-    /// Commits more of the arena, then evicts the least recently used families, and grants the longest part from the
-    /// front that fits. Every granted object must end in exactly one of `commit`, `abort` and `quarantine`.
+    /// Grants the longest part from the front that fits. While the arena can still grow nothing is evicted: a store that
+    /// outruns the growth thread commits a little itself, never waits, and leaves out the rest. Once it is committed whole,
+    /// or the system has no more memory, the least recently used families are evicted. Every granted object must end in
+    /// exactly one of `commit`, `abort` and `quarantine`.
     package func reserve(_ write: WriteQuery) -> [WriteGrant] {
         var grants: [WriteGrant] = []
         grants.reserveCapacity(write.hashes.count)
         var evicted: [EvictedObject] = []
+        let alignment = self.configuration.alignment
+        var budget = self.configuration.growthBytesOfAStore / alignment * alignment
+        var isOutrun = false
         while true {
             let needed = self.state.withLock { state in
-                state.table.reserve(write, mayGrow: state.mayGrow, grants: &grants, evicted: &evicted)
+                let mayGrow = state.mayGrow && write.byteCount <= state.capacityBytes
+                return state.table.reserve(
+                    write, mayGrow: mayGrow && !isOutrun, mayEvict: !mayGrow, grants: &grants, evicted: &evicted)
             }
             guard let needed else { break }
-            self.grow(atLeast: needed)
+            isOutrun = !self.growForStore(needed: needed, budget: &budget)
+            if isOutrun { self.state.withLock { $0.wasOutrun(step: self.configuration.growthStepBytes) } }
         }
         self.wakeGrowthIfShort()
         let failed = grants.count { $0 == .outOfMemory }

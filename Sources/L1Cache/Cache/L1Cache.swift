@@ -36,7 +36,7 @@ package final class L1Cache: Sendable {
 
     /// As above with every outside influence passed in.
     ///
-    /// Without threads memory is committed when a store needs it.
+    /// Without threads only stores commit memory.
     init(
         configuration: L1Configuration,
         listener: (any L1Listener)?,
@@ -54,9 +54,15 @@ package final class L1Cache: Sendable {
             seeds: seeds
         )
         let namespaces = NamespaceTable(limit: configuration.maximumNamespaces)
-        self.state = Mutex(L1State(table: table, namespaces: namespaces, capacityBytes: capacity))
+        self.state = Mutex(
+            L1State(
+                table: table, namespaces: namespaces, capacityBytes: capacity,
+                headStartBytes: configuration.headStartBytes))
         self.listenerBox = Mutex(listener)
-        if startsThreads { self.startThreads() }
+        guard startsThreads else { return }
+        // The first stores find memory, however fast they come.
+        self.grow(atLeast: 0)
+        self.startThreads()
     }
 
     var listener: (any L1Listener)? { self.listenerBox.withLock { $0 } }

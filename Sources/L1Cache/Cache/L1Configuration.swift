@@ -21,10 +21,12 @@ package struct L1Configuration: Sendable {
     package var maximumObjects = 1 << 22
     /// Most (model, salt) pairs that are ever named.
     package var maximumNamespaces = 1 << 20
-    /// Bytes kept committed ahead of what is used.
+    /// Bytes kept committed ahead of what is used; doubled whenever stores outrun them.
     package var headStartBytes = 1 << 30
     /// Bytes committed in one step of the background thread.
     package var growthStepBytes = 64 << 20
+    /// Most bytes that a store commits itself, on its caller's thread: about two milliseconds.
+    package var growthBytesOfAStore = 4 << 20
 
     package init(
         capacityBytes: Int,
@@ -75,9 +77,10 @@ extension L1Configuration {
             self.maximumObjects,
             "1 to \(Int32.max)"
         )
-        try check(self.headStartBytes >= 0, "memory head start", self.headStartBytes, "0 bytes or more")
         try check(
-            self.growthStepBytes > 0 && self.growthStepBytes % self.alignment == 0,
+            0...(1 << 60) ~= self.headStartBytes, "memory head start", self.headStartBytes, "0 to 2^60 bytes")
+        try check(
+            1...(1 << 40) ~= self.growthStepBytes && self.growthStepBytes % self.alignment == 0,
             "memory growth step",
             self.growthStepBytes,
             "a multiple of \(self.alignment) bytes"

@@ -7,6 +7,8 @@ struct L1State: Sendable {
     var table: ObjectTable
     var namespaces: NamespaceTable
     let capacityBytes: Int
+    /// Bytes to keep committed ahead of use; grows when stores outrun it.
+    var headStartBytes: Int
     /// Set while the system refuses more memory.
     var growthErrno: Int32?
     var isStopped = false
@@ -16,11 +18,17 @@ struct L1State: Sendable {
         self.growthErrno == nil && !self.isStopped && self.table.space.totalBytes < self.capacityBytes
     }
 
-    /// Bytes that the background thread should commit to keep `headStart` ahead of use.
-    func missingBytes(headStart: Int) -> Int {
+    /// Bytes that the background thread should commit to keep its head start.
+    var missingBytes: Int {
         guard !self.isStopped else { return 0 }
-        let wanted = min(self.capacityBytes, self.table.space.usedBytes + headStart)
+        let wanted = min(self.capacityBytes, self.table.space.usedBytes + self.headStartBytes)
         return max(0, wanted - self.table.space.totalBytes)
+    }
+
+    /// A store found less memory than it needs: doubles the head start, so that the next one finds more. In the end the
+    /// whole capacity is committed, and then stores evict.
+    mutating func wasOutrun(step: Int) {
+        self.headStartBytes = min(self.capacityBytes, max(step, self.headStartBytes) * 2)
     }
 
     var usage: L1Usage {

@@ -26,8 +26,13 @@ extension ObjectTable {
     ///
     /// Held and half-written bytes stay until their holders end.
     mutating func clear(force: Bool) -> [EvictedObject] {
+        self.clear(self.families.indices[...], force: force)
+    }
+
+    /// The same for some families; those that are gone since they were listed are passed over.
+    mutating func clear(_ families: ArraySlice<FamilyTable.Index>, force: Bool) -> [EvictedObject] {
         var evicted: [EvictedObject] = []
-        for family in self.families.indices {
+        for family in families where self.families[family].objectCount > 0 {
             for index in self.members(of: family) where force || !self.objects[Int(index)].isPinned {
                 self.record(index, reason: .cleared, into: &evicted)
                 self.detach(index, keepsWriter: true)

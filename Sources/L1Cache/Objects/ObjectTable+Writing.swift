@@ -7,10 +7,12 @@ extension ObjectTable {
     /// allowed.
     ///
     /// Returns the bytes of one object when the next chunk has no room and `mayGrow`; the caller then adds space and
-    /// calls again, or calls again with `mayGrow` false. Nil when every chunk has its answer.
+    /// calls again, or calls again with `mayGrow` false. Nil when every chunk has its answer. Without `mayEvict` only
+    /// the limit on the number of objects makes it evict.
     mutating func reserve(
         _ write: WriteQuery,
         mayGrow: Bool,
+        mayEvict: Bool = true,
         grants: inout [WriteGrant],
         evicted: inout [EvictedObject]
     ) -> Int? {
@@ -33,7 +35,8 @@ extension ObjectTable {
                 self.families[self.objects[Int(index)].family].stamp = self.stamp
                 grants.append(.granted(self.handle(of: index), self.place(of: index)))
             } else if isFull || !mayGrow || self.isAtLimit {
-                isFull = isFull || bytes > self.space.totalBytes || !self.evictOldestUnstamped(&evicted)
+                isFull = isFull || bytes > self.space.totalBytes || !(mayEvict || self.isAtLimit)
+                isFull = isFull || !self.evictOldestUnstamped(&evicted)
                 if isFull { grants.append(.outOfMemory) }
             } else {
                 return bytes

@@ -29,12 +29,13 @@ package struct TerminationSignals: TerminationSource {
         return number == SIGINT ? "SIGINT" : "SIGTERM"
     }
 
-    /// From now on a second signal ends the process at once, and an alarm ends it in any case after
-    /// ``shutdownSeconds``.
+    /// From now on a second signal ends the process at once, unless it comes within a second or two: a wrapper that passes
+    /// signals on delivers one request twice. An alarm ends it in any case after ``shutdownSeconds``.
     private static func limitShutdown() {
         var alarms = sigset_t()
         sigemptyset(&alarms)
         sigaddset(&alarms, SIGALRM)
+        firstSignalSecond = monotonicSecond()
         signal(SIGALRM, endNow)
         signal(SIGTERM, endNow)
         signal(SIGINT, endNow)
@@ -58,7 +59,18 @@ package struct TerminationSignals: TerminationSource {
 
 /// Ends without running anything further: leases and holds die with the process, the segment is replaced by the next.
 private func endNow(_ number: Int32) {
+    if number != SIGALRM, monotonicSecond() - firstSignalSecond < 2 { return }
     let line: StaticString = "lmcache: shutdown cut short\n"
     _ = line.withUTF8Buffer { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     _exit(number == SIGALRM ? 0 : 128 + number)
+}
+
+/// Written once before the handlers that read it are set.
+nonisolated(unsafe) private var firstSignalSecond = 0
+
+/// May be called by a signal handler.
+private func monotonicSecond() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec
 }

@@ -10,9 +10,11 @@ final class ServiceReceiver: MessageReceiver {
 
     init(service: CacheService) { self.service = service }
 
-    func isUrgent(_ message: InboundMessage) -> Bool { self.service.isUrgent(message.frames) }
+    func arrived(_ message: InboundMessage) -> Bool { self.service.arrived(message.frames, from: message.connection) }
 
-    func received(_ message: InboundMessage) { self.service.receive(message.frames, from: message.connection) }
+    func received(_ message: InboundMessage) {
+        self.service.receive(message.frames, from: message.connection, isStale: message.isStale)
+    }
 
     func connectionClosed(_ connection: ConnectionID) { self.service.connectionClosed(connection) }
 

@@ -12,7 +12,7 @@ package final class DealerClient {
 
     /// Where it connects.
     package let endpoint: String
-    private let context: ZMQContext
+    private let group: DealerGroup
     private let socket: ZMQSocket
     private let frame = ZMQFrame()
     private var aside: [[[UInt8]]] = []
@@ -24,10 +24,12 @@ package final class DealerClient {
     ///
     /// - Parameters:
     ///   - endpoint: `tcp://host:port`, `host:port` or `ipc:///path`.
+    ///   - group: Clients of one group share an I/O thread, as an engine's clients do; nil for a thread of its own.
     ///   - lingerMilliseconds: How long `close()` waits for unsent messages.
     ///   - sendTimeoutMilliseconds: How long a send waits for room in the queue.
     package init(
         endpoint: String,
+        group: DealerGroup? = nil,
         lingerMilliseconds: Int = 1_000,
         sendTimeoutMilliseconds: Int = 5_000
     ) throws(TransportError) {
@@ -38,8 +40,8 @@ package final class DealerClient {
         default: break
         }
         self.endpoint = endpoint
-        self.context = try ZMQContext()
-        self.socket = try self.context.openSocket(ZMQ_DEALER)
+        if let group { self.group = group } else { self.group = try DealerGroup() }
+        self.socket = try self.group.context.openSocket(ZMQ_DEALER)
         // As the clients of engines do (wire protocol, 1.1).
         self.socket.set(ZMQ_CONNECT_TIMEOUT, to: 5_000)
         self.socket.set(ZMQ_RECONNECT_IVL_MAX, to: 1_000)
@@ -98,7 +100,6 @@ package final class DealerClient {
         guard !self.isClosed else { return }
         self.isClosed = true
         self.socket.close()
-        self.context.terminate()
     }
 
     private func deadline(_ timeoutMilliseconds: Int) -> Duration? {

@@ -12,10 +12,13 @@ package struct InboundMessage: Sendable {
     ///
     /// May be empty; a frame may be empty.
     package let frames: [[UInt8]]
+    /// Whether it may have waited while the server stood still, so that its sender has given it up.
+    package internal(set) var isStale: Bool
 
     /// Wraps a connection and its frames.
-    package init(connection: ConnectionID, frames: [[UInt8]]) {
+    package init(connection: ConnectionID, frames: [[UInt8]], isStale: Bool = false) {
         self.connection = connection
         self.frames = frames
+        self.isStale = isStale
     }
 }

@@ -6,8 +6,8 @@ package import KVModel
 ///
 /// Every method runs on the server's control thread and holds up all clients until it returns.
 package protocol MessageReceiver: AnyObject, Sendable {
-    /// Whether the message is served before the ones that wait.
-    func isUrgent(_ message: InboundMessage) -> Bool
+    /// Called once for each message, in the order of arrival: true when it is served before the ones that wait.
+    func arrived(_ message: InboundMessage) -> Bool
     /// Serves a message. The messages of one connection arrive in the order they were sent, urgent ones apart.
     func received(_ message: InboundMessage)
     /// The connection has ended and its last message was served. Called once for each connection that sent something.

@@ -14,11 +14,18 @@ extension ControlLoop {
     }
 
     /// Takes what has arrived off the socket: urgent messages are served, the others queued.
-    func drainSocket() {
+    ///
+    /// True when the socket was found empty.
+    @discardableResult
+    func drainSocket() -> Bool {
         let begin = MonotonicTime.now()
+        let uptime = self.uptime()
+        var isEmpty = false
         for _ in 0..<Self.drainLimit where !self.inbound.isFull {
             guard self.router.receive(into: self.frame, waiting: false) else {
                 self.emptySince = begin
+                self.stalls.foundEmpty(since: uptime)
+                isEmpty = true
                 break
             }
             let identity = self.frame.copyBytes()
@@ -27,6 +34,14 @@ extension ControlLoop {
         }
         let waiting = self.inbound.messageCount
         self.counters.update { $0.waitingMessages = waiting }
+        return isEmpty
+    }
+
+    /// Marks what waits as stale when the thread stood still since it last came here.
+    func noticeStall() {
+        guard self.stalls.turn(now: self.uptime()) else { return }
+        self.inbound.markStale()
+        self.counters.update { $0.stalls += 1 }
     }
 
     /// Reads the monitor's events into the table.
@@ -75,8 +90,8 @@ extension ControlLoop {
             return
         }
         let id = self.connection(of: identity, descriptor: parts.descriptor)
-        let message = InboundMessage(connection: id, frames: parts.frames)
-        let isUrgent = self.receiver.isUrgent(message)
+        let message = InboundMessage(connection: id, frames: parts.frames, isStale: self.stalls.isSocketStale)
+        let isUrgent = self.receiver.arrived(message)
         self.counters.update {
             $0.messagesReceived += 1
             $0.bytesReceived += parts.byteCount

@@ -12,6 +12,10 @@ import Synchronization
 final class ControlLoop: @unchecked Sendable {
     /// Time between two calls of `tick()`.
     static let tickInterval = Duration.milliseconds(100)
+    /// Most time for what clients sent before the end.
+    private static let restLimit = Duration.milliseconds(300)
+    /// How long the socket must stay empty then: the library may be about to hand over what the kernel holds.
+    private static let restPauseMilliseconds = 20
 
     private let context: ZMQContext
     let listeners: Listeners
@@ -26,6 +30,8 @@ final class ControlLoop: @unchecked Sendable {
     var accounts: [ConnectionID: PeerAccount] = [:]
     /// When the last search of the socket began that found it empty at its end.
     var emptySince: Duration?
+    let uptime: @Sendable () -> Duration
+    var stalls: StallWatch
     private var nextTick: Duration
     /// The control thread while it runs, else 0.
     private let thread = Atomic<pthread_t>(0)
@@ -39,7 +45,8 @@ final class ControlLoop: @unchecked Sendable {
         configuration: RouterServer.Configuration,
         receiver: any MessageReceiver,
         outbound: OutboundQueue,
-        counters: RouterCounters
+        counters: RouterCounters,
+        uptime: @escaping @Sendable () -> Duration
     ) throws(TransportError) {
         let context = try ZMQContext()
         let listeners = try Listeners(configuration: configuration, context: context)
@@ -51,6 +58,8 @@ final class ControlLoop: @unchecked Sendable {
         self.counters = counters
         self.receiver = receiver
         self.configuration = configuration
+        self.uptime = uptime
+        self.stalls = StallWatch(limit: configuration.stallLimit, now: uptime())
         self.nextTick = MonotonicTime.now() + Self.tickInterval
         self.pollItems = .allocate(capacity: Self.pollCount)
         self.pollItems.initialize(repeating: zmq_pollitem_t(), count: Self.pollCount)
@@ -76,8 +85,11 @@ final class ControlLoop: @unchecked Sendable {
     func run() {
         self.thread.store(pthread_self(), ordering: .relaxed)
         self.prepareThread()
+        // It may have been made long before.
+        self.stalls = StallWatch(limit: self.configuration.stallLimit, now: self.uptime())
         while true {
             self.waitForWork()
+            self.noticeStall()
             if self.pollItems[1].revents != 0 { lmc_eventfd_drain(self.outbound.wakeUpDescriptor) }
             if self.pollItems[2].revents != 0 { self.readEvents() }
             let isClosed = self.sendQueued()
@@ -87,6 +99,7 @@ final class ControlLoop: @unchecked Sendable {
             self.serveOne()
             self.tickIfDue()
         }
+        self.serveRest()
         self.shutDown()
         // The number may be given to another thread after this one.
         self.thread.store(0, ordering: .relaxed)
@@ -104,6 +117,18 @@ final class ControlLoop: @unchecked Sendable {
         self.context.terminate()
     }
 
+    /// Answers what clients have sent before the end: one of them may wait for a reply that nobody else will give.
+    private func serveRest() {
+        let deadline = MonotonicTime.now() + Self.restLimit
+        repeat {
+            self.noticeStall()
+            self.readEvents()
+            let isEmpty = self.drainSocket()
+            while !self.inbound.isEmpty, MonotonicTime.now() < deadline { self.serveOne() }
+            if isEmpty, zmq_poll(self.pollItems, 1, Self.restPauseMilliseconds) <= 0 { return }
+        } while MonotonicTime.now() < deadline
+    }
+
     private func waitForWork() {
         var milliseconds = 0
         if self.inbound.isEmpty {
@@ -117,6 +142,8 @@ final class ControlLoop: @unchecked Sendable {
     }
 
     private func serveOne() {
+        // Right before: the thread may have been stopped since it took the message.
+        self.noticeStall()
         guard let entry = self.inbound.popFirst() else { return }
         switch entry {
         case .message(let message, _):

@@ -29,6 +29,15 @@ struct InboundQueue {
         self.entries.append(entry)
     }
 
+    /// Marks every message that waits as stale.
+    mutating func markStale() {
+        for index in self.head..<self.entries.count {
+            guard case .message(var message, let byteCount) = self.entries[index] else { continue }
+            message.isStale = true
+            self.entries[index] = .message(message, byteCount: byteCount)
+        }
+    }
+
     mutating func popFirst() -> Entry? {
         guard self.head < self.entries.count, let entry = self.entries[self.head] else { return nil }
         self.entries[self.head] = nil

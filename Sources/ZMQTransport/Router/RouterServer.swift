@@ -29,6 +29,10 @@ package final class RouterServer: Sendable {
         ///
         /// At most 1,000 are used.
         package var lingerMilliseconds: Int
+        /// A longer time between two turns of the control thread makes what waits stale.
+        ///
+        /// Below the ten seconds after which an engine's heartbeat gives up.
+        package var stallLimit: Duration
         /// Name of the control thread.
         package var name: String
 
@@ -40,6 +44,7 @@ package final class RouterServer: Sendable {
             sendQueueLimit: Int = 1_000,
             sendQueueBytes: Int = 2 << 30,
             lingerMilliseconds: Int = 1_000,
+            stallLimit: Duration = .seconds(5),
             name: String = "lmc-control"
         ) {
             self.endpoints = endpoints
@@ -48,6 +53,7 @@ package final class RouterServer: Sendable {
             self.sendQueueLimit = sendQueueLimit
             self.sendQueueBytes = sendQueueBytes
             self.lingerMilliseconds = lingerMilliseconds
+            self.stallLimit = stallLimit
             self.name = name
         }
     }
@@ -72,13 +78,20 @@ package final class RouterServer: Sendable {
     /// Binds every endpoint.
     ///
     /// Clients may connect from now on; they are served after `start()`.
-    package init(configuration: Configuration, receiver: any MessageReceiver) throws(TransportError) {
+    ///
+    /// - Parameter uptime: Time since any fixed moment, stopped time included; tells stalls.
+    package init(
+        configuration: Configuration,
+        receiver: any MessageReceiver,
+        uptime: @escaping @Sendable () -> Duration = UptimeClock.now
+    ) throws(TransportError) {
         self.outbound = try OutboundQueue(capacity: Self.outboundCapacity)
         self.loop = try ControlLoop(
             configuration: configuration,
             receiver: receiver,
             outbound: self.outbound,
-            counters: self.counters
+            counters: self.counters,
+            uptime: uptime
         )
         self.boundEndpoints = self.loop.listeners.boundEndpoints
     }
@@ -118,10 +131,10 @@ package final class RouterServer: Sendable {
     /// Any thread.
     package func statistics() -> RouterStatistics { self.counters.snapshot }
 
-    /// Sends what is queued, waits at most the linger time for clients to take it, and closes.
+    /// Serves what clients have sent, for at most 300 ms, waits at most the linger time for clients to take the replies,
+    /// and closes.
     ///
-    /// Any thread but the control thread; later calls do nothing. Messages that were received and not served yet are
-    /// abandoned.
+    /// Any thread but the control thread; later calls do nothing. Other threads' messages are refused from here on.
     package func stop() {
         precondition(!self.loop.isCurrentThread, "the control thread cannot wait for itself")
         let before = self.life.withLock { life in

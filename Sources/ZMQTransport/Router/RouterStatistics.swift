@@ -20,6 +20,8 @@ package struct RouterStatistics: Sendable, Equatable {
     package internal(set) var urgentMessages = 0
     /// Messages thrown away because they had too many frames or bytes.
     package internal(set) var messagesRefused = 0
+    /// Times that the control thread stood still for longer than the configuration's limit.
+    package internal(set) var stalls = 0
     /// Messages received and not yet served when the server stopped.
     package internal(set) var messagesAbandoned = 0
     /// Messages handed to the library for sending.

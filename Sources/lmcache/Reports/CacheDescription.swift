@@ -29,7 +29,8 @@ enum CacheDescription {
     private static func addPool(_ storage: JSONValue, to report: inout Report) {
         let pool = storage["l1_manager"] ?? .null
         let gib = 1_073_741_824.0
-        let total = pool["memory_total_bytes"]?.number
+        // The pool grows as it fills: what is backed by now says little about its size.
+        let total = (pool["memory_configured_bytes"] ?? pool["memory_total_bytes"])?.number
         report.add(
             "l1_capacity_gb",
             "L1 capacity (GB)",

@@ -13,22 +13,27 @@ import Testing
         var history = ConnectionHistory()
         history.requestArrived(on: self.connection, uid: RequestUID.encode(0))
         history.requestArrived(on: self.connection, uid: RequestUID.encode(7))
-        #expect(!history.takeNotice(for: self.connection))
+        let isTold = history.takeNotice(for: self.connection)
+        #expect(!isTold)
     }
 
     @Test func aReturnedClientIsToldOnce() {
         var history = ConnectionHistory()
         history.requestArrived(on: self.connection, uid: RequestUID.encode(41))
-        #expect(history.takeNotice(for: self.connection))
-        #expect(!history.takeNotice(for: self.connection))
+        let isToldFirst = history.takeNotice(for: self.connection)
+        #expect(isToldFirst)
+        let isToldAgain = history.takeNotice(for: self.connection)
+        #expect(!isToldAgain)
         history.requestArrived(on: self.connection, uid: RequestUID.encode(42))
-        #expect(!history.takeNotice(for: self.connection))
+        let isTold = history.takeNotice(for: self.connection)
+        #expect(!isTold)
     }
 
     @Test func aUIDThatIsNoNumberIsAFreshClient() {
         var history = ConnectionHistory()
         history.requestArrived(on: self.connection, uid: [0xC1, 0x00])
-        #expect(!history.takeNotice(for: self.connection))
+        let isTold = history.takeNotice(for: self.connection)
+        #expect(!isTold)
     }
 
     @Test func nothingIsKeptOfAClosedConnection() {
@@ -36,6 +41,7 @@ import Testing
         history.requestArrived(on: self.connection, uid: RequestUID.encode(3))
         history.connectionClosed(self.connection)
         #expect(history.count == 0)
-        #expect(!history.takeNotice(for: self.connection))
+        let isTold = history.takeNotice(for: self.connection)
+        #expect(!isTold)
     }
 }

@@ -50,6 +50,16 @@ import Testing
         }
     }
 
+    /// Blocks large enough for streamed rows, of whole cache lines and not.
+    @Test(arguments: KVFormat.allCases.filter(\.isHeadMajor), [(64, 0), (40, 0), (40, 8), (36, 0)])
+    func largeBlocksMatchTheFormulas(_ format: KVFormat, _ form: (size: Int, padding: Int)) async throws {
+        let oracle = PageOracle(
+            format: format, layers: 1, blocks: 3, slots: 16, heads: 4, size: form.size, type: .bfloat16,
+            padding: format.allowsPaddedBlocks ? form.padding : 0)
+        try await self.checkStore(oracle, [2, 0])
+        try await self.checkLoad(oracle, [1, 2], skip: 0, protectedBlockID: nil)
+    }
+
     private func checkStore(_ oracle: PageOracle, _ ids: [Int32]) async throws {
         let registration = oracle.registration()
         let layout = try detect(registration, chunkSize: oracle.slots * ids.count)

@@ -42,6 +42,21 @@ import Testing
         #expect(large.popFirst() == nil)
     }
 
+    @Test func whatWaitsIsMarkedStaleAndNothingElse() {
+        var queue = InboundQueue()
+        for value in 0..<3 as Range<UInt8> { queue.append(.message(self.message(value), byteCount: 1)) }
+        queue.append(.closed(ConnectionID(1)))
+        _ = queue.popFirst()
+        queue.markStale()
+        queue.append(.message(self.message(3), byteCount: 1))
+        var seen: [Bool?] = []
+        while let entry = queue.popFirst() {
+            if case .message(let message, _) = entry { seen.append(message.isStale) } else { seen.append(nil) }
+        }
+        #expect(seen == [true, true, nil, false])
+        #expect(queue.messageCount == 0)
+    }
+
     @Test func outboundRefusesWhenFullOrClosed() throws {
         let queue = try OutboundQueue(capacity: 2)
         let item = OutboundQueue.Item(frames: [[1]], connection: ConnectionID(1))

@@ -33,12 +33,13 @@ class Outcome:
         return self.tally.failed == 0
 
 
-def environment() -> dict[str, str]:
+def environment(stage: Stage) -> dict[str, str]:
     return {
         **os.environ,
         "SWIFT_BACKTRACE": os.environ.get("SWIFT_BACKTRACE", "enable=no"),
         "LMCACHE_SERVER_COMMAND": str(pathlib.Path(RELEASE_PROGRAM).absolute()),
         "PYTHONUNBUFFERED": "1",
+        **dict(stage.environment),
     }
 
 
@@ -58,7 +59,7 @@ def run(stage: Stage) -> Outcome:
 
 def _run_to_end(stage: Stage, output, log: pathlib.Path) -> int:
     process = subprocess.Popen(
-        stage.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment(),
+        stage.command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment(stage),
         start_new_session=True)
     deadline = time.monotonic() + stage.limit_minutes * 60
     shown = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Iterable
 
 from gate import tally
@@ -23,10 +24,13 @@ class Stage:
     # Its verdicts are worth reading as they come.
     shows_verdicts: bool = False
     is_peer: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 RELEASE_PROGRAM = ".build/release/lmcache"
 SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIPS") else tally.swift_tests
+# With our own Python package in the engine instead of LMCache's: what one engine can show.
+PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
 
 STAGES = (
@@ -47,5 +51,10 @@ STAGES = (
     Stage(
         "vllm", ("peers/run-vllm",), 15,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("peers",), is_peer=True),
+    Stage(
+        "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
+        environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
 )

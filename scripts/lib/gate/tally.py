@@ -59,6 +59,25 @@ def swift_tests(exit_status: int, lines: Iterable[str], counts_skips: bool = Fal
     return Tally(max(0, total - failed), failed)
 
 
+_PYTEST = re.compile(r"(\d+) (passed|failed|error|errors)\b")
+
+
+def pytest(exit_status: int, lines: Iterable[str]) -> Tally:
+    """The closing line of pytest. A skipped test counts as neither."""
+    passed = failed = 0
+    for line in lines:
+        if not re.search(r" in \d+\.\d+s", line):
+            continue
+        for number, verdict in _PYTEST.findall(line):
+            if verdict == "passed":
+                passed += int(number)
+            else:
+                failed += int(number)
+    if failed == 0 and (exit_status != 0 or passed == 0):
+        failed = 1
+    return Tally(passed, failed)
+
+
 def verdicts(exit_status: int, lines: Iterable[str]) -> Tally:
     """Lines that begin with PASS or FAIL, one for each scenario. A status that no line explains is a failure."""
     passed = failed = 0

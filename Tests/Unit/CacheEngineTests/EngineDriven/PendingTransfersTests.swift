@@ -7,7 +7,8 @@ import Testing
 @testable import CacheEngine
 
 @Suite struct PendingTransfersTests {
-    static func identity(instance: Int64 = 1, chunks: Range<Int> = 0..<2, hash: UInt64 = 7) -> PendingTransfers.Identity {
+    static func identity(instance: Int64 = 1, chunks: Range<Int> = 0..<2, hash: UInt64 = 7) -> PendingTransfers.Identity
+    {
         PendingTransfers.Identity(
             instance: InstanceID(instance), namespace: NamespaceID(0), worldSize: 1, rank: 0, chunks: chunks,
             lastHash: ChunkHash(words: (hash, 0, 0, 0)))
@@ -34,13 +35,24 @@ import Testing
         #expect(pending.openCount == 0)
     }
 
-    @Test func prefersTheSameRequestAmongEqualReads() {
+    /// Another request's late commit must not end what this one is still writing or reading.
+    @Test func takesNothingOfAnotherRequest() {
+        var pending = PendingTransfers()
+        let identity = Self.identity()
+        pending.openWrite(Self.entry(identity, request: "mine", index: 1))
+        pending.openRead(Self.entry(identity, request: "mine", index: 2))
+        #expect(pending.takeWrite(identity, requestID: "late") == nil)
+        #expect(pending.takeRead(identity, requestID: "late") == nil)
+        #expect(pending.openCount == 2)
+    }
+
+    @Test func tellsEqualReadsApartByTheirRequests() {
         var pending = PendingTransfers()
         let identity = Self.identity()
         pending.openRead(Self.entry(identity, request: "first", index: 1))
         pending.openRead(Self.entry(identity, request: "second", index: 2))
         #expect(pending.takeRead(identity, requestID: "second")?.handles.first?.index == 2)
-        #expect(pending.takeRead(identity, requestID: "unknown")?.handles.first?.index == 1)
+        #expect(pending.takeRead(identity, requestID: "first")?.handles.first?.index == 1)
     }
 
     @Test func aLostConnectionsWritesCanNeverBeCommitted() {
@@ -50,26 +62,57 @@ import Testing
         pending.openRead(Self.entry(identity, request: "B", connection: 5, index: 3))
         pending.openWrite(Self.entry(Self.identity(hash: 9), request: "C", connection: 6))
         let lost = pending.connectionClosed(ConnectionID(5))
-        #expect(lost.map(\.requestID) == ["A"])
+        #expect(lost.quarantined.map(\.requestID) == ["A"])
+        #expect(lost.endedWrites.isEmpty && lost.endedReads.isEmpty)
         #expect(pending.takeWrite(identity, requestID: "A") == nil)
-        #expect(pending.takeRead(identity, requestID: "B") == nil)
         #expect(pending.openCount == 1)
         #expect(pending.orphanCount == 2)
     }
 
-    @Test func aWorkersEndReturnsEverythingOfIt() {
-        var pending = PendingTransfers()
-        pending.openWrite(Self.entry(Self.identity(instance: 1, hash: 1), request: "A", connection: 5, index: 1))
-        _ = pending.connectionClosed(ConnectionID(5))
-        pending.openWrite(Self.entry(Self.identity(instance: 1, hash: 2), request: "B", index: 2))
-        pending.openRead(Self.entry(Self.identity(instance: 1, hash: 3), request: "C", index: 3))
-        pending.openWrite(Self.entry(Self.identity(instance: 2, hash: 4), request: "D", index: 4))
-        let remains = pending.workerEnded(InstanceID(1))
-        #expect(remains.orphanedWrites.map(\.requestID) == ["A"])
-        #expect(remains.writes.map(\.requestID) == ["B"])
-        #expect(remains.reads.map(\.requestID) == ["C"])
-        #expect(pending.openCount == 1)
-        #expect(pending.orphanCount == 0)
+    /// What can happen to a write and a read of worker 1 that were prepared on connection 5.
+    enum Event: CaseIterable {
+        case workerEnds, connectionCloses, commitIsOverdue, registersThere, registersElsewhere
+        case otherWorkerEnds, otherConnectionCloses
+
+        func happen(to pending: inout PendingTransfers) -> PendingTransfers.Changes {
+            switch self {
+            case .workerEnds: pending.workerEnded(InstanceID(1))
+            case .connectionCloses: pending.connectionClosed(ConnectionID(5))
+            case .commitIsOverdue: .init(quarantined: pending.expireWrites(startedBefore: .seconds(100)))
+            case .registersThere: pending.workerEnded(InstanceID(1), except: ConnectionID(5))
+            case .registersElsewhere: pending.workerEnded(InstanceID(1), except: ConnectionID(6))
+            case .otherWorkerEnds: pending.workerEnded(InstanceID(2))
+            case .otherConnectionCloses: pending.connectionClosed(ConnectionID(6))
+            }
+        }
+    }
+
+    /// Every order of up to four events: bytes go at the later of the two ends, once, and nothing is committed after
+    /// the first.
+    @Test func bytesWaitForTheWorkersEndAndTheConnections() {
+        for code in 0..<7 * 7 * 7 * 7 {
+            let events = [1, 7, 49, 343].map { Event.allCases[code / $0 % 7] }
+            var pending = PendingTransfers()
+            let (write, read) = (Self.identity(hash: 1), Self.identity(hash: 2))
+            pending.openWrite(Self.entry(write, request: "W", connection: 5, index: 1))
+            pending.openRead(Self.entry(read, request: "R", connection: 5, index: 2))
+            var (hasEnded, isClosed, isQuarantined, isOver) = (false, false, false, false)
+            for event in events {
+                let changes = event.happen(to: &pending)
+                hasEnded = hasEnded || event == .workerEnds || event == .registersElsewhere
+                isClosed = isClosed || event == .connectionCloses
+                let isLost = hasEnded || isClosed || event == .commitIsOverdue
+                #expect(changes.quarantined.map(\.requestID) == (isLost && !isQuarantined ? ["W"] : []), "\(events)")
+                let ends = hasEnded && isClosed && !isOver
+                #expect(changes.endedWrites.map(\.requestID) == (ends ? ["W"] : []), "\(events)")
+                #expect(changes.endedReads.map(\.requestID) == (ends ? ["R"] : []), "\(events)")
+                isQuarantined = isQuarantined || isLost
+                isOver = isOver || ends
+            }
+            #expect((pending.takeWrite(write, requestID: "W") != nil) == !isQuarantined, "\(events)")
+            #expect((pending.takeRead(read, requestID: "R") != nil) == !hasEnded, "\(events)")
+            #expect(pending.openCount == 0)
+        }
     }
 
     @Test func forgottenWritesBecomeOrphans() {

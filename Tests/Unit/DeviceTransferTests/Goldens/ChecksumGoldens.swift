@@ -17,7 +17,7 @@ struct ChecksumGolden: Sendable {
                     "285540df085b2f1a6d9ab086cbadc1a0",
                     "93940ab4c0203b9268473e9aa9f1af68",
                     "6066a754033c5731dd20df6bacc9fbf0",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 1, shape: [2, 5, 2, 3, 4], type: "float16", isLayerwise: true,
@@ -40,7 +40,7 @@ struct ChecksumGolden: Sendable {
                     "bc7b77235cec3d4653225176c4551e87",
                     "4a1f7c91abdd3e88f35a16058c0096e9",
                     "b9f4f6a19cd76e884b11d43a39bb4a36",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 1, shape: [2, 5, 2, 3, 4], type: "bfloat16", isLayerwise: true,
@@ -63,7 +63,7 @@ struct ChecksumGolden: Sendable {
                     "285540df085b2f1a6d9ab086cbadc1a0",
                     "93940ab4c0203b9268473e9aa9f1af68",
                     "6066a754033c5731dd20df6bacc9fbf0",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 6, shape: [2, 5, 3, 2, 4], type: "float16", isLayerwise: true,
@@ -86,7 +86,7 @@ struct ChecksumGolden: Sendable {
                     "bc7b77235cec3d4653225176c4551e87",
                     "4a1f7c91abdd3e88f35a16058c0096e9",
                     "b9f4f6a19cd76e884b11d43a39bb4a36",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 6, shape: [2, 5, 3, 2, 4], type: "bfloat16", isLayerwise: true,
@@ -109,7 +109,7 @@ struct ChecksumGolden: Sendable {
                     "de515c8b8a1fa62459502986ccff3d7b",
                     "379191af6fb4d4a8299fff578d6f7341",
                     "89080ae5a3de22235753f4b9988e17f1",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 2, shape: [5, 2, 2, 3, 4], type: "float16", isLayerwise: true,
@@ -132,7 +132,7 @@ struct ChecksumGolden: Sendable {
                     "3fb109e195f2dfad77f031e8fc5664ae",
                     "1183425239f1b205a5cca30e383e63df",
                     "93af98c7a37e301e0baea45659af657c",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 2, shape: [5, 2, 2, 3, 4], type: "bfloat16", isLayerwise: true,
@@ -155,7 +155,7 @@ struct ChecksumGolden: Sendable {
                     "de515c8b8a1fa62459502986ccff3d7b",
                     "379191af6fb4d4a8299fff578d6f7341",
                     "89080ae5a3de22235753f4b9988e17f1",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 7, shape: [5, 2, 3, 2, 4], type: "float16", isLayerwise: true,
@@ -178,7 +178,7 @@ struct ChecksumGolden: Sendable {
                     "3fb109e195f2dfad77f031e8fc5664ae",
                     "1183425239f1b205a5cca30e383e63df",
                     "93af98c7a37e301e0baea45659af657c",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 7, shape: [5, 2, 3, 2, 4], type: "bfloat16", isLayerwise: true,
@@ -201,7 +201,7 @@ struct ChecksumGolden: Sendable {
                     "7b336efd8553a762abbf08bc3555e5cf",
                     "6ba3dae76fd6970ac4c75cf939f1e06c",
                     "1955a28649443e684b255a15a024eed6",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 3, shape: [5, 2, 7], type: "float16", isLayerwise: true,
@@ -224,7 +224,7 @@ struct ChecksumGolden: Sendable {
                     "47b39216a979c8d14f145228bf134525",
                     "4415024d68561c8cf729c7a4a4d82f05",
                     "d1008f254bd5a665651c61aca58fa732",
-                ],
+                ]
             ]),
         ChecksumGolden(
             format: 3, shape: [5, 2, 7], type: "bfloat16", isLayerwise: true,

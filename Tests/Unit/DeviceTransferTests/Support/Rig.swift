@@ -11,11 +11,13 @@ final class Rig: Sendable {
     let arena: ArenaView
     let device: CPUTransferDevice
 
-    init(arenaByteCount: Int, queueLimit: Int = 64) {
+    init(
+        arenaByteCount: Int, queueLimit: Int = 64, uptime: @escaping @Sendable () -> Duration = { .zero }
+    ) {
         let base = UnsafeMutableRawPointer.allocate(byteCount: arenaByteCount, alignment: 4096)
         base.initializeMemory(as: UInt8.self, repeating: 0xa5, count: arenaByteCount)
         self.arena = ArenaView(base: base, byteCount: arenaByteCount)
-        self.device = CPUTransferDevice(arena: self.arena, queueLimit: queueLimit, calls: self.memory)
+        self.device = CPUTransferDevice(arena: self.arena, queueLimit: queueLimit, calls: self.memory, uptime: uptime)
     }
 
     deinit {

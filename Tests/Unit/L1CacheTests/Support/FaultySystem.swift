@@ -17,6 +17,8 @@ final class FaultySystem: ArenaSystem {
         /// Bytes that the file system still gives.
         var freeBytes = Int.max
         var ranges: [Range<Int>] = []
+        /// Called in the middle of each `allocate`.
+        var whileAllocating: (@Sendable () -> Void)?
     }
 
     private let real = LinuxArenaSystem()
@@ -109,6 +111,7 @@ final class FaultySystem: ArenaSystem {
             log.ranges.append(offset..<offset + byteCount)
             return true
         }
+        self.log.withLock { $0.whileAllocating }?()
         guard isGiven else { throw SystemCallError(call: "fallocate", errno: 28) }
         try self.real.allocate(descriptor, offset: offset, byteCount: byteCount)
     }

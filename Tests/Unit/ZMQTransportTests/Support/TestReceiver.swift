@@ -44,7 +44,7 @@ final class TestReceiver: MessageReceiver {
 
     func serve(with server: RouterServer?) { self.server.withLock { $0 = server } }
 
-    func isUrgent(_ message: InboundMessage) -> Bool { message.frames.first == TestReceiver.urgent }
+    func arrived(_ message: InboundMessage) -> Bool { message.frames.first == TestReceiver.urgent }
 
     func received(_ message: InboundMessage) {
         self.record.update { $0.events.append(.received(message.connection, message.frames)) }
@@ -68,13 +68,14 @@ final class RunningServer {
     init(
         endpoints: [String] = ["tcp://127.0.0.1:*"],
         receiver: TestReceiver = TestReceiver(),
-        configure: (inout RouterServer.Configuration) -> Void = { _ in }
+        configure: (inout RouterServer.Configuration) -> Void = { _ in },
+        uptime: @escaping @Sendable () -> Duration = { .zero }
     ) throws {
         var configuration = RouterServer.Configuration(endpoints: endpoints)
         configuration.lingerMilliseconds = 100
         configure(&configuration)
         self.receiver = receiver
-        self.server = try RouterServer(configuration: configuration, receiver: receiver)
+        self.server = try RouterServer(configuration: configuration, receiver: receiver, uptime: uptime)
         receiver.serve(with: self.server)
         self.server.start()
     }

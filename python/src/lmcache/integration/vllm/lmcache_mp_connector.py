@@ -1,0 +1,194 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""vLLM's connector for the multi-process mode. Imports vLLM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from vllm.distributed.kv_transfer.kv_connector.v1 import base as _base
+from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
+
+from lmcache.integration.vllm.geometry import Geometry
+from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
+from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
+from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
+from lmcache.integration.vllm.settings import ConnectorSettings
+from lmcache.integration.vllm.utils import layout_hints, mla_enabled
+from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+from lmcache.integration.vllm.worker_side import WorkerSide
+from lmcache.utils import init_logger
+
+if TYPE_CHECKING:
+    import torch
+
+logger = init_logger(__name__)
+
+# Older releases have neither of these.
+_SupportsHMA: type = getattr(_base, "SupportsHMA", object)
+_TransferResults: Any = getattr(_base, "KVConnectorTransferResults", None)
+
+
+@dataclass
+class LMCacheMPConnectorMetadata(KVConnectorMetadata):
+    """What crosses from the scheduler to the workers in one step."""
+
+    plan: StepPlan = field(default_factory=StepPlan)
+
+    @property
+    def requests(self) -> list[Any]:
+        """All stores and loads."""
+        return [*self.plan.loads, *self.plan.stores]
+
+
+class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc]
+    """Looks prompts up before blocks are allocated, loads what is found, and stores whole chunks as they are computed.
+
+    A server that is away costs recomputation. Raises `ValueError` or `ConnectionError` at start when the configuration
+    or the server does not fit.
+    """
+
+    def __init__(self, vllm_config: Any, role: KVConnectorRole, kv_cache_config: Any = None) -> None:
+        super().__init__(vllm_config, role, kv_cache_config)
+        transfer = vllm_config.kv_transfer_config
+        parallel = vllm_config.parallel_config
+        self._layout_source = (vllm_config, kv_cache_config)
+        self._settings = ConnectorSettings.parse(transfer.kv_connector_extra_config or {})
+        self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
+        dcp_size = int(getattr(parallel, "decode_context_parallel_size", 1))
+        if dcp_size > 1 or int(getattr(parallel, "prefill_context_parallel_size", 1)) > 1:
+            raise ValueError("context parallelism is not supported")
+        world_size, servers = int(parallel.world_size), len(self._settings.urls)
+        if world_size % servers or (servers > 1 and parallel.pipeline_parallel_size > 1):
+            raise ValueError(f"{servers} servers do not fit {world_size} workers")
+        block_size = int(vllm_config.cache_config.block_size)
+        geometry = Geometry.of(kv_cache_config, block_size)
+        self._has_groups = len(geometry.groups) > 1
+        rank = 0 if role == KVConnectorRole.SCHEDULER else int(parallel.rank)
+        urls = self._settings.urls if role == KVConnectorRole.SCHEDULER else [self._server_of(rank, world_size)]
+        self._scheduler: SchedulerSide | None = None
+        self._worker: WorkerSide | None = None
+        arguments = {
+            "server_urls": urls,
+            "context": None,
+            "model_name": vllm_config.model_config.model,
+            "vllm_block_size": geometry.common_span,
+            "parallel_strategy": ParallelStrategy(
+                mla_only=mla_enabled(vllm_config.model_config),
+                vllm_world_size=world_size,
+                vllm_worker_id=rank,
+                tp_size=parallel.tensor_parallel_size,
+                pp_size=parallel.pipeline_parallel_size,
+                n_servers=servers,
+            ),
+            "mq_timeout": self._settings.mq_timeout,
+            "heartbeat_interval": self._settings.heartbeat_interval,
+            "extra_config": {"lmcache.mp.mp_transfer_mode": self._settings.mode},
+        }
+        if role == KVConnectorRole.SCHEDULER:
+            adapter = LMCacheMPSchedulerAdapter(**arguments)
+            self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)
+            logger.info("cache servers %s, chunks of %d tokens", ", ".join(urls), adapter.chunk_size)
+        else:
+            self._worker = WorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
+
+    def _server_of(self, rank: int, world_size: int) -> str:
+        return self._settings.urls[rank // (world_size // len(self._settings.urls))]
+
+    def _plan(self) -> StepPlan:
+        metadata = self._get_connector_metadata()
+        return metadata.plan if isinstance(metadata, LMCacheMPConnectorMetadata) else StepPlan()
+
+    # Worker
+
+    def register_kv_caches(self, kv_caches: dict[str, torch.Tensor]) -> None:
+        """Makes the cache's memory known to the server."""
+        assert self._worker is not None
+        self._worker.register(kv_caches, layout_hints(*self._layout_source))
+
+    def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
+        """Waits for stores that read blocks which are about to be used again."""
+        if self._worker is not None and isinstance(kv_connector_metadata, LMCacheMPConnectorMetadata):
+            self._worker.adapter.handle_preemptions(kv_connector_metadata.plan.must_flush)
+
+    def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
+        """Begins the loads of this step; their requests run in a later one."""
+        if self._worker is not None:
+            self._worker.load(self._plan())
+
+    def wait_for_layer_load(self, layer_name: str) -> None:
+        """Nothing: loads end before their requests run."""
+
+    def save_kv_layer(self, layer_name: str, kv_layer: Any, attn_metadata: Any, **kwargs: Any) -> None:
+        """Nothing: chunks are stored whole, after the step."""
+
+    def wait_for_save(self) -> None:
+        """Begins the stores of this step without waiting for them."""
+        if self._worker is not None:
+            self._worker.store(self._plan())
+
+    def get_finished(self, finished_req_ids: set[str]) -> tuple[set[str] | None, set[str] | None]:
+        """Requests whose blocks can go, and requests whose load ended."""
+        return (None, None) if self._worker is None else self._worker.finished(finished_req_ids)
+
+    def get_transfer_results(self, finished_req_ids: set[str]) -> Any:
+        """The same, with the loads that failed by request where block ids of several groups would be mixed."""
+        sent, received = self.get_finished(finished_req_ids)
+        results = _TransferResults(finished_sending=sent or set(), finished_recving=received or set())
+        if self._worker is not None:
+            failed = self._worker.adapter.get_failed_request_ids()
+            if self._has_groups:
+                results.failed_recving = failed
+        return results
+
+    def get_block_ids_with_load_errors(self) -> set[int]:
+        """Blocks whose loads failed; with several groups the requests are named instead."""
+        if self._worker is None:
+            return set()
+        blocks = self._worker.adapter.get_block_ids_with_load_errors()
+        return set() if self._has_groups and _TransferResults is not None else blocks
+
+    def shutdown(self) -> None:
+        """Unregisters and closes."""
+        if self._worker is not None:
+            self._worker.adapter.shutdown()
+        if self._scheduler is not None:
+            self._scheduler.adapter.shutdown()
+
+    # Scheduler
+
+    def on_new_request(self, request: Any) -> None:
+        """Looks the prompt up on arrival, when that is wanted."""
+        if self._scheduler is not None and self._settings.eager_prefetch and not getattr(request, "resumable", False):
+            self._scheduler.look_ahead(request)
+
+    def get_num_new_matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int | None, bool]:
+        """Tokens that a load would bring beyond the engine's own."""
+        assert self._scheduler is not None
+        return self._scheduler.matched_tokens(request, num_computed_tokens)
+
+    def update_state_after_alloc(self, request: Any, blocks: Any, num_external_tokens: int) -> None:
+        """The request has its blocks."""
+        assert self._scheduler is not None
+        self._scheduler.blocks_allocated(request, blocks.get_block_ids(), num_external_tokens)
+
+    def build_connector_meta(self, scheduler_output: Any) -> KVConnectorMetadata:
+        """What the workers do in this step."""
+        assert self._scheduler is not None
+        return LMCacheMPConnectorMetadata(self._scheduler.plan(scheduler_output))
+
+    def request_finished(self, request: Any, block_ids: list[int]) -> tuple[bool, dict[str, Any] | None]:
+        """The request is over: whether its blocks must stay, and what to tell the client."""
+        assert self._scheduler is not None
+        return self._scheduler.finished(request)
+
+    def request_finished_all_groups(
+        self, request: Any, block_ids: tuple[list[int], ...]
+    ) -> tuple[bool, dict[str, Any] | None]:
+        """The same for several groups of layers."""
+        assert self._scheduler is not None
+        return self._scheduler.finished(request)
+
+    def reset_cache(self) -> bool | None:
+        """Empties the servers of what nobody uses."""
+        return None if self._scheduler is None else self._scheduler.adapter.reset_cache()

@@ -1,0 +1,102 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""What the scheduler knows of one request."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmcache.integration.vllm.multimodal import substituted
+from lmcache.integration.vllm.settings import request_configs
+
+
+class RequestState(enum.Enum):
+    """Where a request stands with the cache."""
+
+    PREFETCHING = enum.auto()
+    """Looked up, or being looked up; no blocks yet."""
+    WAITING_FOR_LOAD = enum.auto()
+    """Blocks are there, the load is not on its way."""
+    READY = enum.auto()
+    """Nothing more to load; a load may be on its way."""
+    BYPASS = enum.auto()
+    """A load failed: the next attempt computes."""
+
+
+@dataclass
+class RequestTracker:
+    """One attempt of one request; a preempted request gets another tracker.
+
+    `tokens` are those that were looked up, with placeholders of images replaced; `stored` counts from position 0.
+    """
+
+    request: Any
+    tokens: list[int]
+    salt: str
+    configs: dict[str, Any] | None
+    preemptions: int
+    is_cacheable: bool = True
+    state: RequestState = RequestState.PREFETCHING
+    block_ids: list[list[int]] = field(default_factory=list)
+    local_hit: int = 0
+    cache_hit: int = 0
+    stored: int = 0
+    has_stores: bool = False
+    was_loaded: bool = False
+    are_leases_settled: bool = False
+
+    @staticmethod
+    def of(request: Any) -> RequestTracker:
+        """The tracker of a request that is looked up now."""
+        # Embeddings have no tokens that could name them.
+        is_cacheable = request.prompt_token_ids is not None and getattr(request, "prompt_embeds", None) is None
+        tokens = list(request.all_token_ids) if is_cacheable else []
+        if features := getattr(request, "mm_features", None):
+            tokens = substituted(tokens, features)
+        return RequestTracker(
+            request,
+            tokens,
+            _salt_of(request),
+            request_configs(request),
+            int(getattr(request, "num_preemptions", 0)),
+            is_cacheable,
+        )
+
+    @property
+    def request_id(self) -> str:
+        """The engine's name of the request."""
+        name: str = self.request.request_id
+        return name
+
+    def store_limit(self, save_decode_cache: bool) -> int:
+        """Tokens that may be stored at most, whatever else comes."""
+        known = len(self.request.all_token_ids)
+        limit = known if save_decode_cache else min(known, self.request.num_prompt_tokens)
+        wanted = (self.configs or {}).get("lmcache.max_offload_tokens")
+        if isinstance(wanted, int) and not isinstance(wanted, bool):
+            limit = min(limit, max(0, wanted))
+        return limit if self.is_cacheable else 0
+
+    def tokens_until(self, end: int) -> list[int]:
+        """The first `end` tokens; those generated since the lookup are taken from the request."""
+        if end > len(self.tokens):
+            self.tokens += list(self.request.all_token_ids[len(self.tokens) : end])
+        return self.tokens[:end]
+
+    def forget_load(self) -> None:
+        """The load failed: the next attempt computes everything, and stores it."""
+        self.state = RequestState.BYPASS
+        self.block_ids = []
+        self.cache_hit = self.local_hit = self.stored = 0
+        self.was_loaded = False
+
+
+def _salt_of(request: Any) -> str:
+    """The cache salt; a LoRA adapter changes the cache, but not the tokens, so it is part of the salt."""
+    salt: str = getattr(request, "cache_salt", None) or ""
+    lora = getattr(request, "lora_request", None)
+    if lora is None:
+        return salt
+    return hashlib.sha256(f"{salt}\0lora:{lora.lora_name}:{getattr(lora, 'lora_path', '')}".encode()).hexdigest()

@@ -1,0 +1,194 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""What a scheduler asks of the cache servers. Nothing here waits once it is built, and nothing raises."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from lmcache.health.server_health import ServerHealth
+from lmcache.integration.vllm.adapter_arguments import AdapterArguments
+from lmcache.integration.vllm.chunk_size import ask_chunk_size
+from lmcache.integration.vllm.lookup import Lookup, ServerLookup
+from lmcache.integration.vllm.settings import is_usable_salt
+from lmcache.utils import init_logger
+from lmcache.wire.client import WireClient
+from lmcache.wire.types import BlockAllocationRecord, CacheKey
+
+logger = init_logger(__name__)
+
+
+class LMCacheMPSchedulerAdapter:
+    """One client for each server. A server in degraded mode holds nothing.
+
+    Raises `ConnectionError` when a server does not tell its chunk size within `mq_timeout`, `ValueError` when the sizes
+    do not fit. Used by one thread.
+    """
+
+    def __init__(self, *values: Any, **named: Any) -> None:
+        arguments = AdapterArguments(*values, **named)
+        self.model_name = arguments.model_name
+        self.parallel_strategy = arguments.strategy
+        self._block_size = arguments.block_size
+        self._mq_timeout = arguments.mq_timeout
+        self._clients = [WireClient(url, arguments.context, arguments.mq_timeout) for url in arguments.urls]
+        self._health = [ServerHealth(client, arguments.heartbeat_interval) for client in self._clients]
+        self._lookups: dict[str, Lookup] = {}
+        self._said: set[str] = set()
+        try:
+            self.chunk_size = ask_chunk_size(self._clients, self._block_size, arguments.mq_timeout)
+        except BaseException:
+            self.shutdown()
+            raise
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether all servers can be relied on."""
+        return all(health.is_healthy for health in self._health)
+
+    def num_blocks_per_chunk(self) -> int:
+        """The engine's blocks in one chunk."""
+        return self.chunk_size // self._block_size
+
+    def maybe_submit_lookup_request(
+        self,
+        request_id: str,
+        token_ids: Sequence[Any] = (),
+        cache_salt: str = "",
+        request_configs: dict[str, Any] | None = None,
+        reserve_last_token: bool = False,
+        block_hashes: Sequence[bytes] = (),
+    ) -> None:
+        """Begins a lookup of a whole prompt; does nothing when the request already has one."""
+        if request_id in self._lookups:
+            return
+        tokens = list(token_ids)
+        if block_hashes or (tokens and isinstance(tokens[0], (bytes, bytearray))):
+            self._say_once("lookups by block hash (vLLM up to 0.16) find nothing; use vLLM 0.17 or later")
+            tokens = []
+        length = max(0, len(tokens) - reserve_last_token)
+        end = length - length % self.chunk_size
+        usable = end > 0 and is_usable_salt(cache_salt)
+        parts: list[ServerLookup] = []
+        for health in self._health:
+            health.start()
+        if usable and self.is_healthy:
+            key = self._key(tokens, 0, end, request_id, cache_salt, request_configs)
+            parts = [ServerLookup(client, key, self._mq_timeout) for client in self._clients]
+        self._lookups[request_id] = Lookup(parts, end // self.chunk_size)
+
+    def check_lookup_result(self, request_id: str) -> int | None:
+        """The tokens found, a whole number of chunks; none while it is not known."""
+        lookup = self._lookups.get(request_id)
+        if lookup is None:
+            return 0
+        if lookup.chunks is None and not self.is_healthy:
+            lookup.give_up()
+        was_known = lookup.chunks is not None
+        chunks = lookup.poll()
+        if chunks is not None and not was_known:
+            for part in lookup.parts:
+                if part.error is not None:
+                    self._say_once(f"a lookup failed and counts as a miss: {part.error}")
+        return None if chunks is None else chunks * self.chunk_size
+
+    def surplus_of(self, request_id: str) -> int:
+        """The most tokens that any server holds leases for; at least the result."""
+        lookup = self._lookups.get(request_id)
+        if lookup is None:
+            return 0
+        return max((part.chunks or 0 for part in lookup.parts), default=0) * self.chunk_size
+
+    def cleanup_lookup_result(self, request_id: str) -> None:
+        """Forgets a result."""
+        self._lookups.pop(request_id, None)
+
+    def free_lookup_locks(
+        self,
+        token_ids: Sequence[int],
+        start: int,
+        end: int,
+        request_id: str,
+        cache_salt: str = "",
+        request_configs: dict[str, Any] | None = None,
+    ) -> None:
+        """Gives back the leases on whole chunks of `[start, end)`, which will not be loaded."""
+        start = -(-start // self.chunk_size) * self.chunk_size
+        end -= end % self.chunk_size
+        lookup = self._lookups.get(request_id)
+        if start >= end or (lookup is not None and not lookup.parts):
+            return
+        key = self._key(list(token_ids), start, end, request_id, cache_salt, request_configs)
+        self._tell("free_lookup_locks", key, 1)
+
+    def end_session(self, request_id: str) -> None:
+        """The request is over; leases that it still has are released by the server."""
+        self._lookups.pop(request_id, None)
+        self._tell("end_session", request_id)
+
+    def report_block_allocations(self, records: Sequence[Any]) -> None:
+        """Tells the servers which blocks requests gained, for their metrics."""
+        if records:
+            own = [
+                BlockAllocationRecord(record.req_id, list(record.new_block_ids), list(record.new_token_ids))
+                for record in records
+            ]
+            self._tell("report_block_allocation", os.getpid(), self.model_name, own)
+
+    def update_pending_store_count(self, req_id: str, count: int) -> bool:
+        """Whether a request's deferred stores are done; stores are never deferred here."""
+        del req_id
+        return count <= 0
+
+    def reset_cache(self) -> bool:
+        """Empties the servers of what nobody uses; returns whether all of them did."""
+        try:
+            for future in [client.submit("clear", False, timeout=self._mq_timeout) for client in self._clients]:
+                future.result(self._mq_timeout)
+        except Exception as error:
+            logger.warning("the cache was not cleared: %s", error)
+            return False
+        return True
+
+    def shutdown(self) -> None:
+        """Ends pings and connections."""
+        for health in self._health:
+            health.stop()
+        for client in self._clients:
+            client.close()
+
+    def _key(
+        self,
+        tokens: list[int],
+        start: int,
+        end: int,
+        request_id: str,
+        cache_salt: str,
+        request_configs: dict[str, Any] | None,
+    ) -> CacheKey:
+        strategy = self.parallel_strategy
+        return CacheKey(
+            self.model_name,
+            strategy.key_world_size,
+            None,
+            tokens,
+            start,
+            end,
+            request_id,
+            cache_salt,
+            request_configs,
+            strategy.num_readers,
+        )
+
+    def _tell(self, operation: str, *payloads: Any) -> None:
+        for client, health in zip(self._clients, self._health, strict=True):
+            if health.is_healthy:
+                with contextlib.suppress(Exception):
+                    client.submit(operation, *payloads, timeout=self._mq_timeout)
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said and len(self._said) < 100:
+            self._said.add(text)
+            logger.warning("%s", text)

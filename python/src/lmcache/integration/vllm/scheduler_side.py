@@ -1,0 +1,208 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""The scheduler's half of the connector: what to load, what to store, when to give leases back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmcache.integration.vllm.geometry import Geometry, check_chunk
+from lmcache.integration.vllm.load_store_op import LoadStoreOp
+from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
+from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
+from lmcache.integration.vllm.transfer_entry import TransferEntry
+
+
+@dataclass
+class StepPlan:
+    """What the workers have to do in one step."""
+
+    loads: list[TransferEntry] = field(default_factory=list)
+    stores: list[TransferEntry] = field(default_factory=list)
+    must_flush: bool = False
+
+
+class SchedulerSide:
+    """Trackers of all requests. No engine types: requests and outputs are read by attribute. Used by one thread."""
+
+    def __init__(
+        self, adapter: LMCacheMPSchedulerAdapter, geometry: Geometry, is_storing: bool, save_decode_cache: bool
+    ) -> None:
+        check_chunk(geometry, adapter.chunk_size)
+        self.adapter = adapter
+        self.trackers: dict[str, RequestTracker] = {}
+        self._geometry = geometry
+        self._is_storing = is_storing
+        self._save_decode_cache = save_decode_cache
+        self._chunk_size = adapter.chunk_size
+        self._loading: list[RequestTracker] = []
+        # Blocks that leave a window go to other requests while the store of their chunk may still read them.
+        self._has_windows = any(group.window > 0 for group in geometry.groups)
+        self._stored_before = False
+
+    def look_ahead(self, request: Any) -> None:
+        """A request has arrived: begins its lookup."""
+        if request.request_id not in self.trackers:
+            self._begin(request)
+
+    def matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int | None, bool]:
+        """Tokens beyond the engine's own that a load would bring, none while it is not known."""
+        tracker = self._tracker_for(request)
+        if tracker.state is not RequestState.PREFETCHING:
+            return 0, False
+        hit = self.adapter.check_lookup_result(tracker.request_id)
+        if hit is None:
+            return None, True
+        tracker.local_hit = num_computed_tokens
+        tracker.cache_hit = tracker.stored = hit
+        # The engine needs at least one token to compute.
+        usable = hit - 1 if hit >= request.num_tokens else hit
+        extra = max(0, usable - num_computed_tokens)
+        return extra, extra > 0
+
+    def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
+        """The request has its blocks, all of them since its start. May be called again after a load."""
+        tracker = self.trackers.get(request.request_id)
+        if tracker is None:
+            return
+        tracker.block_ids = self._geometry.chosen(block_ids)
+        if tracker.state is RequestState.BYPASS:
+            tracker.state = RequestState.READY
+        if tracker.state is not RequestState.PREFETCHING:
+            return
+        if num_external_tokens > 0:
+            tracker.state = RequestState.WAITING_FOR_LOAD
+            self._loading.append(tracker)
+            self._settle(tracker, tracker.local_hit)
+        else:
+            tracker.state = RequestState.READY
+            self._settle(tracker, len(tracker.tokens))
+
+    def plan(self, output: Any) -> StepPlan:
+        """What this step's workers have to load and store."""
+        plan = StepPlan(
+            must_flush=bool(getattr(output, "preempted_req_ids", None))
+            or bool(output.scheduled_cached_reqs.resumed_req_ids)
+            or (self._has_windows and self._stored_before)
+        )
+        for tracker in self._loading:
+            plan.loads.append(self._load(tracker))
+        self._loading.clear()
+        if self._is_storing:
+            self._plan_new(output, plan)
+            self._plan_running(output, plan)
+        self._stored_before = bool(plan.stores)
+        return plan
+
+    def finished(self, request: Any) -> tuple[bool, dict[str, Any] | None]:
+        """The request is over: whether its blocks must stay until its stores ended, and what to tell the client."""
+        tracker = self.trackers.pop(request.request_id, None)
+        if tracker is None:
+            return False, None
+        self._loading = [waiting for waiting in self._loading if waiting is not tracker]
+        if tracker.state in (RequestState.PREFETCHING, RequestState.WAITING_FOR_LOAD):
+            self._settle(tracker, len(tracker.tokens))
+        self.adapter.end_session(tracker.request_id)
+        return tracker.has_stores, self._statistics(request, tracker)
+
+    def _tracker_for(self, request: Any) -> RequestTracker:
+        tracker = self.trackers.get(request.request_id)
+        if tracker is None:
+            return self._begin(request)
+        if tracker.state is RequestState.READY:
+            if int(getattr(request, "num_preemptions", 0)) > tracker.preemptions:
+                self.adapter.cleanup_lookup_result(tracker.request_id)
+                return self._begin(request, has_stores=tracker.has_stores)
+            if tracker.was_loaded:
+                tracker.forget_load()
+        return tracker
+
+    def _begin(self, request: Any, has_stores: bool = False) -> RequestTracker:
+        tracker = RequestTracker.of(request)
+        tracker.has_stores = has_stores
+        self.trackers[tracker.request_id] = tracker
+        self.adapter.maybe_submit_lookup_request(
+            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs
+        )
+        return tracker
+
+    def _settle(self, tracker: RequestTracker, end: int) -> None:
+        """Gives back the leases on tokens `[0, end)`, once."""
+        if tracker.are_leases_settled:
+            return
+        tracker.are_leases_settled = True
+        held = self.adapter.surplus_of(tracker.request_id)
+        if held or self.adapter.check_lookup_result(tracker.request_id) is None:
+            self.adapter.free_lookup_locks(
+                tracker.tokens, 0, min(end, held or end), tracker.request_id, tracker.salt, tracker.configs
+            )
+
+    def _load(self, tracker: RequestTracker) -> TransferEntry:
+        start = tracker.local_hit - tracker.local_hit % self._chunk_size
+        end = tracker.cache_hit
+        tracker.state = RequestState.READY
+        tracker.was_loaded = True
+        tracker.has_stores = False
+        op = LoadStoreOp(
+            tracker.tokens,
+            self._geometry.sliced(tracker.block_ids, start, end),
+            start,
+            end,
+            skip_first_n_tokens=tracker.local_hit - start,
+        )
+        return TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs)
+
+    def _plan_new(self, output: Any, plan: StepPlan) -> None:
+        for new in output.scheduled_new_reqs:
+            tracker = self.trackers.get(new.req_id)
+            if tracker is not None:
+                tracker.block_ids = self._geometry.chosen(new.block_ids)
+                self._store(tracker, new.num_computed_tokens + output.num_scheduled_tokens[new.req_id], plan)
+
+    def _plan_running(self, output: Any, plan: StepPlan) -> None:
+        running = output.scheduled_cached_reqs
+        for index, request_id in enumerate(running.req_ids):
+            tracker = self.trackers.get(request_id)
+            if tracker is None or self._is_done(tracker):
+                continue
+            blocks = running.new_block_ids[index]
+            if blocks is not None:
+                chosen = self._geometry.chosen(blocks)
+                if request_id in running.resumed_req_ids:
+                    tracker.block_ids = chosen
+                else:
+                    for known, more in zip(tracker.block_ids, chosen, strict=True):
+                        known += more
+            computed = running.num_computed_tokens[index] + output.num_scheduled_tokens[request_id]
+            self._store(tracker, computed, plan)
+
+    def _is_done(self, tracker: RequestTracker) -> bool:
+        """Whether no further step can bring a whole chunk to store."""
+        if self._save_decode_cache:
+            return False
+        limit = tracker.store_limit(False)
+        return tracker.stored + self._chunk_size > limit
+
+    def _store(self, tracker: RequestTracker, computed: int, plan: StepPlan) -> None:
+        limit = min(tracker.store_limit(self._save_decode_cache), computed, self._geometry.covered(tracker.block_ids))
+        start, end = tracker.stored, limit - limit % self._chunk_size
+        if end <= start:
+            return
+        tracker.stored = end
+        tracker.has_stores = True
+        op = LoadStoreOp(tracker.tokens_until(end), self._geometry.sliced(tracker.block_ids, start, end), start, end)
+        plan.stores.append(TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs))
+
+    @staticmethod
+    def _statistics(request: Any, tracker: RequestTracker) -> dict[str, Any] | None:
+        parameters = getattr(request, "kv_transfer_params", None)
+        if not isinstance(parameters, dict) or "cached_token_stats" not in parameters:
+            return None
+        return {
+            "cached_token_stats": {
+                "num_vllm_cached_tokens": tracker.local_hit,
+                "num_lmcache_cached_tokens": tracker.cache_hit,
+                "num_lmcache_extra_cached_tokens": max(0, tracker.cache_hit - tracker.local_hit),
+            }
+        }

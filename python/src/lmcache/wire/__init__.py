@@ -1,0 +1,2 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""The protocol that the server speaks."""
