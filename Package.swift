@@ -153,30 +153,9 @@ let tests: [Target] = [
         exclude: ["Snapshots"]),
 ]
 
-// TEMPORARY: LMCACHE_ONLY=A,B builds only these targets, what they import and their tests.
-func selected(_ all: [Target]) -> [Target] {
-    guard let only = Context.environment["LMCACHE_ONLY"], !only.isEmpty else { return all }
-    var names = Set(only.split(separator: ",").map(String.init))
-    func locals(_ target: Target) -> [String] {
-        target.dependencies.compactMap {
-            if case .byNameItem(let name, _) = $0 { return name }
-            return nil
-        }
-    }
-    for target in all where target.type == .test && target.name.hasSuffix("Tests") {
-        if names.contains(String(target.name.dropLast(5))) { names.insert(target.name) }
-    }
-    var before = 0
-    while before != names.count {
-        before = names.count
-        for target in all where names.contains(target.name) { names.formUnion(locals(target)) }
-    }
-    return all.filter { names.contains($0.name) }
-}
-
 let package = Package(
     name: "lmcache",
-    products: Context.environment["LMCACHE_ONLY"] == nil ? [.executable(name: "lmcache", targets: ["lmcache"])] : [],
+    products: [.executable(name: "lmcache", targets: ["lmcache"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -186,5 +165,5 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.0.0"),
     ],
-    targets: selected(sources + tests)
+    targets: sources + tests
 )
