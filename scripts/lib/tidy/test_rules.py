@@ -83,7 +83,7 @@ class RuleTests(unittest.TestCase):
         self.assertEqual(rules("// FIX" "ME later\nlet a = 1\n"), ["unfinished"])
         self.assertEqual(rules("// TO" "DO: issue 12\nlet a = 1\n"), [])
         self.assertEqual(rules('let a = "/ro' 'ot/x"\n'), ["machine-path"])
-        self.assertEqual(rules('let a = "/route/x", b = "a/work/b"\n'), [])
+        self.assertEqual(rules('let a = "/route/x", b = "a/home/b"\n'), [])
 
 
 if __name__ == "__main__":
