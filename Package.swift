@@ -143,7 +143,7 @@ let tests: [Target] = [
         ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry"]),
-    unitTests("ServerKit", with: ["EngineKit", logging]),
+    unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),

@@ -18,12 +18,12 @@ package enum EngineAssembly {
     ///
     /// - Parameters:
     ///   - configuration: Validated, with an instance id.
-    ///   - registry: Where the engine's metrics go.
+    ///   - metrics: What the engine counts.
     ///   - logs: Makes the loggers.
     ///   - userID: Names the pool's segment and the journal.
     package static func make(
         configuration: ServerConfiguration,
-        registry: MetricsRegistry,
+        metrics: CacheMetrics,
         logs: LogSystem,
         userID: UInt32
     ) throws(StartError) -> any EngineSide {
@@ -33,7 +33,7 @@ package enum EngineAssembly {
         do {
             instance = try CacheInstance(
                 settings: Self.settings(configuration, logger: logger, userID: userID),
-                environment: Self.environment(), metrics: CacheMetrics(registry: registry), logger: logger,
+                environment: Self.environment(), metrics: metrics, logger: logger,
                 send: { frames, connection in replies.send(frames, to: connection) })
         } catch {
             throw .failed(part: "pool", reason: error.description)

@@ -18,19 +18,23 @@ package final class LiveParts: ServerParts {
 
     private let configuration: ServerConfiguration
     private let logs: LogSystem
-    private let registry = MetricsRegistry()
+    let registry: MetricsRegistry
+    private let metrics: CacheMetrics
     private let running = Mutex(Running())
 
     /// Nothing is built or bound yet.
     package init(configuration: ServerConfiguration, logs: LogSystem) {
         self.configuration = configuration
         self.logs = logs
+        self.registry = MetricsRegistry()
+        self.metrics = CacheMetrics(registry: self.registry)
+        ProcessMetrics.register(in: self.registry, instanceID: configuration.requests.instanceID ?? "")
     }
 
     package func startEngine() throws(StartError) {
         let engine = try EngineAssembly.make(
             configuration: self.configuration,
-            registry: self.registry,
+            metrics: self.metrics,
             logs: self.logs,
             userID: getuid()
         )
@@ -49,6 +53,10 @@ package final class LiveParts: ServerParts {
             }
         }
         engine.connect { [weak router] frames, connection in router?.send(frames, to: connection) }
+        self.metrics.observeDroppedReplies { [weak router] in
+            let counts = router?.statistics()
+            return (counts?.droppedFull ?? 0) + (counts?.droppedGone ?? 0)
+        }
         router.start()
         self.running.withLock { $0.router = router }
         return router.boundEndpoints
