@@ -27,7 +27,11 @@ let yamlLinking: [LinkerSetting] =
 /// SwiftPM's own switch for a static standard library leaves dynamic products out.
 let libraryLinking: [LinkerSetting] =
     isStatic
-    ? [.unsafeFlags(["-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map"])]
+    ? [
+        .unsafeFlags([
+            "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map",
+        ])
+    ]
     : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -72,7 +76,8 @@ let sources: [Target] = [
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
-    .target(name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
+    .target(
+        name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
     .target(
         name: "CacheService",
@@ -103,7 +108,8 @@ let sources: [Target] = [
     .target(
         name: "LMCacheC",
         dependencies: [
-            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol", "L1Cache",
+            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol",
+            "L1Cache",
             "KVModel", "Telemetry", "NativeThreads", "ZMQTransport", logging,
         ],
         swiftSettings: checked, linkerSettings: libraryLinking),
@@ -165,8 +171,8 @@ let tests: [Target] = [
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
-    unitTests("InProcessConfiguration", with: ["EngineKit", "Telemetry"]),
-    unitTests("LMCacheC", with: ["CLMCache"], exclude: ["Program"]),
+    unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
+    unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
