@@ -46,6 +46,7 @@ class RequestTracker:
     has_stores: bool = False
     was_loaded: bool = False
     are_leases_settled: bool = False
+    lookup_started_at: float | None = None
 
     @staticmethod
     def of(request: Any) -> RequestTracker:

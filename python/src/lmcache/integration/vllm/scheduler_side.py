@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,13 @@ class SchedulerSide:
     """Trackers of all requests. No engine types: requests and outputs are read by attribute. Used by one thread."""
 
     def __init__(
-        self, adapter: LMCacheMPSchedulerAdapter, geometry: Geometry, is_storing: bool, save_decode_cache: bool
+        self,
+        adapter: LMCacheMPSchedulerAdapter,
+        geometry: Geometry,
+        is_storing: bool,
+        save_decode_cache: bool,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_chunk(geometry, adapter.chunk_size)
         self.adapter = adapter
@@ -40,6 +47,8 @@ class SchedulerSide:
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
         self._has_windows = any(group.window > 0 for group in geometry.groups)
         self._stored_before = False
+        self._clock = clock
+        self._lookup_seconds: list[float] = []
 
     def look_ahead(self, request: Any) -> None:
         """A request has arrived: begins its lookup."""
@@ -54,6 +63,9 @@ class SchedulerSide:
         hit = self.adapter.check_lookup_result(tracker.request_id)
         if hit is None:
             return None, True
+        if tracker.lookup_started_at is not None:
+            self._lookup_seconds.append(self._clock() - tracker.lookup_started_at)
+            tracker.lookup_started_at = None
         tracker.local_hit = num_computed_tokens
         tracker.cache_hit = tracker.stored = hit
         # The engine needs at least one token to compute.
@@ -106,6 +118,13 @@ class SchedulerSide:
         self.adapter.end_session(tracker.request_id)
         return tracker.has_stores, self._statistics(request, tracker)
 
+    def take_lookup_seconds(self) -> list[float]:
+        """How long each lookup took whose result was taken since the last call."""
+        if not self._lookup_seconds:
+            return []
+        taken, self._lookup_seconds = self._lookup_seconds, []
+        return taken
+
     def _tracker_for(self, request: Any) -> RequestTracker:
         tracker = self.trackers.get(request.request_id)
         if tracker is None:
@@ -121,6 +140,7 @@ class SchedulerSide:
     def _begin(self, request: Any, has_stores: bool = False) -> RequestTracker:
         tracker = RequestTracker.of(request)
         tracker.has_stores = has_stores
+        tracker.lookup_started_at = self._clock()
         self.trackers[tracker.request_id] = tracker
         self.adapter.maybe_submit_lookup_request(
             tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs

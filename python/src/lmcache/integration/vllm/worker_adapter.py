@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lmcache.events.placements import ChunkEvent
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
 from lmcache.integration.vllm.chunk_size import ask_chunk_size
@@ -22,6 +23,8 @@ from lmcache.wire.types import CacheKey, EngineGroupInfo
 
 if TYPE_CHECKING:
     import torch
+
+    from lmcache.events.subscriber import KVEventSubscriber
 
 logger = init_logger(__name__)
 
@@ -54,9 +57,12 @@ class LMCacheMPWorkerAdapter:
         )
         self._context: TransferContext | None = None
         self._transfers = Transfers()
+        self._events: KVEventSubscriber | None = None
         self._is_shut_down = False
         try:
             self.chunk_size = ask_chunk_size([self._client], self._block_size, arguments.mq_timeout)
+            if arguments.enable_kv_events and arguments.strategy.is_kv_event_subscriber:
+                self._events = self._event_subscriber()
         except BaseException:
             self._client.close()
             raise
@@ -190,11 +196,23 @@ class LMCacheMPWorkerAdapter:
             if not self._transfers.flush_stores(deadline):
                 logger.warning("stores did not end within %s s and were given up", FLUSH_SECONDS)
 
+    def get_kv_events(self) -> list[ChunkEvent]:
+        """Chunks that came to the server or went since the last call; nothing unless events are on and this rank is
+        the one that tells.
+        """
+        if self._events is None:
+            return []
+        self._health.start()
+        self._events.start()
+        return self._events.take()
+
     def shutdown(self) -> None:
-        """Unregisters and closes. May be called more than once."""
+        """Ends the events, then the pings, unregisters and closes. May be called more than once."""
         if self._is_shut_down:
             return
         self._is_shut_down = True
+        if self._events is not None:
+            self._events.stop()
         was_healthy = self._health.is_healthy
         self._health.stop()
         if self._context is not None:
@@ -202,6 +220,17 @@ class LMCacheMPWorkerAdapter:
                 self._context.unregister()
             self._context.close()
         self._client.close()
+
+    def _event_subscriber(self) -> KVEventSubscriber | None:
+        from lmcache.events.subscriber import KVEventSubscriber
+        from lmcache.integration.vllm.event_counts import WorkerEventCounts
+
+        capabilities = self._client.call("get_experimental", timeout=self._mq_timeout)
+        if "kv_event_stream" not in (capabilities or ()):
+            logger.warning("server %s has no stream of KV events; none are published", self._client.url)
+            return None
+        counts = WorkerEventCounts(self.model_name, self.parallel_strategy.vllm_worker_id)
+        return KVEventSubscriber(self._client, self.instance_id, self.model_name, counts)
 
     def _is_usable(self, salt: str) -> bool:
         return self._health.is_healthy and is_usable_salt(salt)
