@@ -115,7 +115,8 @@ def vllm_config(setup: Setup, rank: int = 0) -> Any:
     config.parallel_config.world_size = config.parallel_config.tensor_parallel_size = setup.ranks
     config.parallel_config.rank = rank
     if setup.is_mla:
-        config.model_config.__dict__["use_mla"] = True
+        kind = type(config.model_config)
+        config.model_config.__class__ = type("MLAModelConfig", (kind,), {"use_mla": True})
     return config
 
 

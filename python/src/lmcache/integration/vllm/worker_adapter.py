@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lmcache.events.placements import ChunkEvent
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
-from lmcache.integration.vllm.chunk_size import ask_chunk_size
+from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfers import Transfers
@@ -19,6 +19,7 @@ from lmcache.transfer.choice import make_context
 from lmcache.transfer.job import TransferContext, TransferJob
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
+from lmcache.wire.tokens import as_payload
 from lmcache.wire.types import CacheKey, EngineGroupInfo
 
 if TYPE_CHECKING:
@@ -225,8 +226,7 @@ class LMCacheMPWorkerAdapter:
         from lmcache.events.subscriber import KVEventSubscriber
         from lmcache.integration.vllm.event_counts import WorkerEventCounts
 
-        capabilities = self._client.call("get_experimental", timeout=self._mq_timeout)
-        if "kv_event_stream" not in (capabilities or ()):
+        if "kv_event_stream" not in ask_capabilities([self._client], self._mq_timeout):
             logger.warning("server %s has no stream of KV events; none are published", self._client.url)
             return None
         counts = WorkerEventCounts(self.model_name, self.parallel_strategy.vllm_worker_id)
@@ -243,7 +243,7 @@ class LMCacheMPWorkerAdapter:
             self.model_name,
             strategy.key_world_size,
             strategy.key_worker_id,
-            op.token_ids,
+            as_payload(op.token_ids),
             op.start,
             op.end,
             request_id,
