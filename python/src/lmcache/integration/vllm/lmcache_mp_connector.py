@@ -93,6 +93,11 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             "extra_config": {"lmcache.mp.mp_transfer_mode": self._settings.mode},
             "enable_kv_events": self._has_events,
         }
+        if self._settings.autostart is not None:
+            from lmcache.integration.vllm.autostart import ensure_server
+
+            is_first = int(getattr(parallel, "data_parallel_rank", 0)) == 0 and rank == 0
+            ensure_server(urls[0], self._settings.autostart, is_first and role == KVConnectorRole.WORKER)
         if role == KVConnectorRole.SCHEDULER:
             adapter = LMCacheMPSchedulerAdapter(**arguments)
             self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)

@@ -47,12 +47,11 @@ _REFUSED = {
     "transfer_intermediate_tensors": "query tensors are not kept",
     "isolated_ipc": "memory is shared by name, so engine and server need one IPC namespace",
     "use_vmm_api": "memory from the CUDA virtual memory interface cannot be shared yet",
-    "lazy_offload": "stores are not deferred",
-    "autostart": "start the server before the engine",
 }
 
 _ENVIRONMENT = {"mp_transfer_mode": "LMCACHE_MP_TRANSFER_MODE"}
 
+_LOCAL = ("tcp://localhost:", "tcp://127.0.0.1:")
 _SERVER_ARGUMENTS_TAKEN = ("--host", "--port", "--http-host")
 
 
@@ -169,6 +168,8 @@ def _autostart(found: Mapping[str, Any], urls: list[str]) -> AutostartSettings |
         return None
     if len(urls) > 1:
         raise ValueError(f"{PREFIX}autostart starts one server, but {PREFIX}server_urls names {len(urls)}")
+    if not urls[0].startswith(_LOCAL):
+        raise ValueError(f"{PREFIX}autostart starts a server on this machine only, at localhost or 127.0.0.1, not {urls[0]}")
     try:
         arguments = tuple(shlex.split(found["autostart.server_args"]))
     except ValueError as error:
