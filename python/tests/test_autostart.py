@@ -63,11 +63,6 @@ class World:
         )
 
 
-@pytest.fixture(autouse=True)
-def named_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LMCACHE_PROGRAM", "/bin/lmcache")
-
-
 def test_server_that_is_there_is_used() -> None:
     world = World(ready_at=0)
     assert world.ensure(True) is None and world.commands == []
@@ -77,7 +72,8 @@ def test_launcher_starts_one_and_waits() -> None:
     world = World(ready_at=3)
     assert world.ensure(True) is world.child
     assert world.commands == [
-        ["/bin/lmcache", "server", "--host", "127.0.0.1", "--port", "5999", "--http-host", "127.0.0.1"]
+        [sys.executable, "-m", "lmcache.v1.multiprocess.http_server", "--host", "127.0.0.1", "--port", "5999"]
+        + ["--http-host", "127.0.0.1"]
         + ["--supported-transfer-mode", "auto", "--l1-size-gb", "1"]
     ]
 
@@ -112,6 +108,7 @@ def test_given_transfer_mode_is_kept() -> None:
 
 def test_real_server_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LMCACHE_PROGRAM", command()[0])
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "src"))
     url = f"tcp://127.0.0.1:{free_port()}"
     arguments = ("--l1-size-gb", "0.0625", "--eviction-policy", "LRU", "--http-port", str(free_port()))
     child = autostart.ensure_server(url, AutostartSettings(arguments, 30), True)
@@ -122,10 +119,3 @@ def test_real_server_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
         assert child is not None
         child.terminate()
         child.wait(10)
-
-
-def test_historic_module_becomes_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = Path(__file__).parents[1] / "src"
-    environment = {"LMCACHE_PROGRAM": "/bin/echo", "PYTHONPATH": str(source)}
-    module = [sys.executable, "-m", "lmcache.v1.multiprocess.http_server", "--port", "5"]
-    assert subprocess.run(module, env=environment, capture_output=True, text=True).stdout == "server --port 5\n"

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from lmcache.integration.vllm.settings import AutostartSettings
-from lmcache.program import program
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
 
@@ -43,7 +43,9 @@ def server_command(url: str, settings: AutostartSettings) -> list[str]:
     host, port = url.removeprefix("tcp://").rsplit(":", 1)
     # Without this option a server serves GPUs only.
     modes = [] if any(word.startswith(_MODE_OPTION) for word in settings.server_args) else [_MODE_OPTION, "auto"]
-    return [program(), "server", "--host", host, "--port", port, "--http-host", host, *modes, *settings.server_args]
+    # The module becomes the program, so that the process is the server itself.
+    module = [sys.executable, "-m", "lmcache.v1.multiprocess.http_server"]
+    return [*module, "--host", host, "--port", port, "--http-host", host, *modes, *settings.server_args]
 
 
 def answers(url: str, context: Any = None) -> bool:
