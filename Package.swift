@@ -59,7 +59,7 @@ let sources: [Target] = [
     // Level 2
     .target(
         name: "CacheEngine",
-        dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
