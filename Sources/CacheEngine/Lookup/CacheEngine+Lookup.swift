@@ -32,9 +32,8 @@ extension CacheEngine {
             namespace: namespace, worldSize: key.worldSize, windows: layout.windows, hashes: text.hashes,
             readerCount: Self.shares(key.readerCount))
         let lease = self.cache.acquire(query)
-        let prefetch =
-            lease.chunkCount < wanted
-            ? self.beginPrefetch(query, model: model, requestID: key.requestID) : nil
+        let asksTiers = lease.chunkCount < wanted && self.secondTier.isActive
+        let prefetch = asksTiers ? self.secondTier.ticket(requestID: key.requestID) : nil
         let owner = Session.Owner(namespace: namespace, worldSize: key.worldSize)
         let record = LookupRecord(
             connection: connection, scope: scope, text: text, lease: lease, prefetch: prefetch)
@@ -42,6 +41,9 @@ extension CacheEngine {
             $0.sessions.record(record, requestID: key.requestID, chain: chain, owner: owner, now: now)
         }
         self.cache.release(released)
+        guard let prefetch else { return }
+        let byteCounts = self.state.withLock { $0.layouts.byteCounts(of: model) }
+        self.secondTier.begin(prefetch.id, query, byteCounts: byteCounts)
     }
 
     private func recordMiss(

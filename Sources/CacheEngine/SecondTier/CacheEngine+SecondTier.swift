@@ -8,20 +8,13 @@ import Synchronization
 import Telemetry
 
 extension CacheEngine {
-    /// Asks the second tier for what the first one could not satisfy. Nil when there is nobody to ask.
-    func beginPrefetch(_ query: PrefixQuery, model: ModelLayouts.Model, requestID: String) -> PrefetchTicket? {
-        guard self.secondTier.isActive else { return nil }
-        let byteCounts = self.state.withLock { $0.layouts.byteCounts(of: model) }
-        return byteCounts.isEmpty ? nil : self.secondTier.begin(
-            query, byteCounts: byteCounts, requestID: requestID)
-    }
-
     /// Leases what a prefetch brought, for the lookup that asked, and answers whoever waits.
     func prefetchFinished(_ outcome: PrefetchOutcome) {
         guard let ticket = self.secondTier.ticket(outcome.id), let query = self.secondTier.query(of: outcome.id) else {
-            return
+            return self.cache.releaseHolds(outcome.holds)
         }
         let lease = self.cache.acquire(query)
+        self.cache.releaseHolds(outcome.holds)
         let completion = self.state.withLock {
             $0.sessions.complete(ticket, lease: lease, loadedObjects: outcome.loadedObjects)
         }

@@ -7,16 +7,20 @@ import Synchronization
 import Telemetry
 
 extension SecondTier {
-    /// Starts a prefetch for a lookup. It is dropped when nobody holds the ticket any more.
-    func begin(_ query: PrefixQuery, byteCounts: [[Int]], requestID: String) -> PrefetchTicket {
+    /// A claim on a prefetch, for a lookup's record. It is dropped when nobody holds the ticket any more.
+    func ticket(requestID: String) -> PrefetchTicket {
         let ticket = PrefetchTicket(id: self.nextPrefetch(), requestID: requestID, owner: self)
         self.state.withLock { $0.tickets[ticket.id] = WeakTicket(ticket: ticket) }
+        return ticket
+    }
+
+    /// Starts it. The lookup's record must be where the result will be brought: it may be there at once.
+    func begin(_ id: PrefetchID, _ query: PrefixQuery, byteCounts: [[Int]]) {
         self.post(
             .requested(
                 PrefetchRequest(
-                    id: ticket.id, query: query, byteCounts: byteCounts, mode: .prefix,
+                    id: id, query: query, byteCounts: byteCounts, mode: .prefix,
                     retains: self.settings.prefetchPolicy == .retain)))
-        return ticket
     }
 
     func nextPrefetch() -> PrefetchID {
@@ -55,7 +59,6 @@ extension SecondTier {
             self.cache.releaseHolds(handles)
         case .finish(let outcome):
             self.deliver(outcome)
-            self.cache.releaseHolds(outcome.holds)
             self.state.withLock { state in
                 state.requests[outcome.id] = nil
                 state.tickets[outcome.id] = nil

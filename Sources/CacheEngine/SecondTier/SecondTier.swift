@@ -82,7 +82,7 @@ package final class SecondTier: Sendable {
                 prefetches: PrefetchController(limits: settings.prefetches)))
     }
 
-    /// Says who takes finished prefetches. Once, before the first lookup.
+    /// Says who takes finished prefetches, and releases their holds. Once, before the first lookup.
     func attach(finished: @escaping @Sendable (PrefetchOutcome) -> Void) {
         self.delivery.withLock { $0 = Delivery(finished: finished) }
     }

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import pathlib
-import time
 from typing import Any
 
 from lmcache_peers.conformance.well_behaved import load, store
 from lmcache_peers.report import expect, expect_equal
-from lmcache_peers.second_tier.tiered import Tiered, adapters, lookup, poll, wait_until_stored
+from lmcache_peers.second_tier.tiered import Tiered, adapters, expect_empty, lookup, poll, wait_until_stored
 from lmcache_peers.wire_values import fresh_request, fresh_tokens, key
 
 
@@ -35,8 +34,7 @@ def a_restart_serves_what_was_stored(tiered: Tiered) -> str:
             expect_equal("chunks found", lookup(bench, wanted), len(content))
             expect(load(bench, instance, answer, wanted) == content, "other bytes came back")
             bench.call("end_session", wanted["request_id"])
-        memory = bench.memory()
-        expect_equal("objects left in the pool", memory["total_object_count"], 0)
+        expect_empty(bench)
         other = _again({**keys[2], "cache_salt": "another"})
         expect_equal("chunks found under another salt", lookup(bench, other), 0)
     return f"{sum(len(one) for one in written)} objects out and back"
@@ -80,11 +78,7 @@ def a_dropped_pool_still_serves(tiered: Tiered) -> str:
     with tiered.bench("--l2-store-policy", "skip_l1") as bench, bench.engine_driven() as (instance, answer):
         written = store(bench, instance, answer, wanted, seed=11)
         wait_until_stored(bench, 5)
-        for _ in range(200):
-            if bench.memory()["total_object_count"] == 0:
-                break
-            time.sleep(0.02)
-        expect_equal("objects in the pool", bench.memory()["total_object_count"], 0)
+        expect_empty(bench)
         again = _again(wanted)
         expect_equal("chunks found", lookup(bench, again), 5)
         expect(load(bench, instance, answer, again) == written, "other bytes came back")
@@ -187,12 +181,7 @@ def a_client_that_leaves(tiered: Tiered) -> str:
         for _ in range(30):
             with bench.connect() as other:
                 other.call("lookup", {**_again(wanted), "worker_id": None}, 1)
-        for _ in range(200):
-            memory = bench.memory()
-            if memory["total_object_count"] == 0 and memory["held_object_count"] == 0:
-                break
-            time.sleep(0.02)
-        expect_equal("objects left", (memory["total_object_count"], memory["held_object_count"]), (0, 0))
+        expect_empty(bench)
     return "30 of them"
 
 

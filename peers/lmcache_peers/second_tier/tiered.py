@@ -7,6 +7,7 @@ import contextlib
 import json
 import pathlib
 import shutil
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,6 +77,17 @@ def wait_until_stored(bench: Bench, objects: int) -> None:
         )
 
     wait_for("stores in the second tier", 20, is_stored, pause=0.02)
+
+
+def expect_empty(bench: Bench) -> None:
+    """Waits until the pool holds nothing: readers end a moment after their answers."""
+    for _ in range(200):
+        memory = bench.memory()
+        if memory["total_object_count"] == 0 and memory["memory_used_bytes"] == 0:
+            return
+        time.sleep(0.02)
+    expect_equal("objects left in the pool", memory["total_object_count"], 0)
+    expect_equal("bytes left in the pool", memory["memory_used_bytes"], 0)
 
 
 def lookup(bench: Bench, key: dict[str, Any], readers: int = 1) -> int:
