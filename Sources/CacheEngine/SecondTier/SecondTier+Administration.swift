@@ -157,7 +157,8 @@ extension SecondTier {
                 stores: state.stores.counters, prefetches: state.prefetches.counters,
                 trackedObjects: state.stores.trackedObjects, storesInFlight: state.stores.inFlightCount,
                 prefetchesQueued: state.prefetches.queuedCount, prefetchesInFlight: state.prefetches.inFlightCount,
-                prefetchesLoading: state.prefetches.count { $0 }, isIdle: state.stores.isIdle && state.prefetches.isIdle)
+                prefetchesLoading: state.prefetches.count { $0 }, isIdle: state.stores.isIdle && state.prefetches.isIdle
+            )
         }
     }
 }

@@ -97,7 +97,8 @@ extension SecondTier {
         for (index, cell) in step.cells.enumerated() {
             let identity = request.identity(of: cell)
             let key = identity.key(in: name)
-            for length in request.byteCounts.indices.contains(identity.group) ? request.byteCounts[identity.group] : [] {
+            for length in request.byteCounts.indices.contains(identity.group) ? request.byteCounts[identity.group] : []
+            {
                 probes.append(L2Probe(key: key, byteCount: length))
                 places.append(index)
             }

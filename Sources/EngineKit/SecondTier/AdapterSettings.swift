@@ -5,7 +5,9 @@ package import Telemetry
 
 /// One `--l2-adapter` value.
 package enum AdapterSettings {
-    private static let secrets = ["password", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "token"]
+    private static let secrets = [
+        "password", "aws_access_key_id", "aws_secret_access_key", "aws_session_token", "token",
+    ]
 
     /// Checks the texts of all `--l2-adapter` flags, in order.
     package static func plans(_ texts: [String]) throws(ConfigurationError) -> [AdapterPlan] {

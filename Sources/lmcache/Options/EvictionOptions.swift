@@ -36,10 +36,14 @@ struct EvictionOptions: ParsableArguments {
     )
     var l2Adapters: [String] = []
 
-    @Option(name: .customLong("l2-store-policy"), help: "default keeps what L2 has in the pool, too; skip_l1 drops it there.")
+    @Option(
+        name: .customLong("l2-store-policy"),
+        help: "default keeps what L2 has in the pool, too; skip_l1 drops it there.")
     var storePolicy = defaults.storePolicy
 
-    @Option(name: .customLong("l2-prefetch-policy"), help: "default drops what came from L2 after its reader; retain keeps it.")
+    @Option(
+        name: .customLong("l2-prefetch-policy"),
+        help: "default drops what came from L2 after its reader; retain keeps it.")
     var prefetchPolicy = defaults.prefetchPolicy
 
     @Option(

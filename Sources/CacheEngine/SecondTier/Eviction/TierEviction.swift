@@ -57,7 +57,8 @@ package struct TierEviction: Sendable, Equatable {
         var isChosen = Array(repeating: false, count: oldest.count)
         for demand in demands {
             var left = demand.byteCount
-            for index in oldest.indices where left > 0 && (demand.salt == nil || oldest[index].cacheSalt == demand.salt) {
+            for index in oldest.indices where left > 0 && (demand.salt == nil || oldest[index].cacheSalt == demand.salt)
+            {
                 isChosen[index] = true
                 left -= average
             }
