@@ -38,6 +38,7 @@ let httpFront: [Target.Dependency] = [
 let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
+    .target(name: "CCUDATypes"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
     .target(name: "CZeroMQSupport", cSettings: isStatic ? [.define("LMC_GSSAPI_STUBS")] : []),
@@ -61,6 +62,10 @@ let sources: [Target] = [
         name: "CacheEngine",
         dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
+    .target(
+        name: "CUDATransfer",
+        dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
+        exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     // Level 3
@@ -98,6 +103,7 @@ let sources: [Target] = [
     .target(
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
         path: "Fuzz/Entries", swiftSettings: checked),
+    .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
         name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
@@ -132,6 +138,8 @@ let tests: [Target] = [
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
+    unitTests(
+        "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
     unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
