@@ -80,7 +80,9 @@ let sources: [Target] = [
     // Level 4
     .target(
         name: "EngineKit",
-        dependencies: ["CacheEngine", "CacheService", "KVModel", "L1Cache", "DeviceTransfer", "Telemetry", logging],
+        dependencies: [
+            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "Telemetry", logging,
+        ],
         swiftSettings: memorySafe),
     // Level 5
     .target(

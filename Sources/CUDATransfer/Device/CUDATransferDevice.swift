@@ -14,6 +14,7 @@ package final class CUDATransferDevice: TransferDevice {
     private let contexts: CUDAContexts
     private let uptime: @Sendable () -> Duration
     private let notify: @Sendable (CUDANotice) -> Void
+    private let counters = CUDACounters()
     private let state = Mutex(State())
 
     private struct State {
@@ -91,7 +92,7 @@ package final class CUDATransferDevice: TransferDevice {
             requests, tensorCount: registration.tensors.count, allocations: lease.context.allocations)
         let session = CUDASession(
             lease: lease, layout: layout, tensors: tensors, arena: self.source.view, settings: self.settings,
-            exporter: registration.exporter, uptime: self.uptime, notify: self.notify)
+            exporter: registration.exporter, counters: self.counters, uptime: self.uptime, notify: self.notify)
         do throws(DeviceError) {
             guard session.plan.largestBlockByteCount <= 256 << 20 else {
                 throw .invalid("one block has \(session.plan.largestBlockByteCount) bytes; at most 256 MiB are accepted")
@@ -160,7 +161,8 @@ package final class CUDATransferDevice: TransferDevice {
         report.figures.append(.init("registrations", sessions.count))
         report.figures.append(.init("open_devices", leases.count))
         report.figures.append(.init("mapped_allocations", leases.reduce(0) { $0 + $1.context.allocations.count }))
-        report.figures.append(.init("unpinned_bytes_copied", sessions.reduce(0) { $0 + $1.unpinnedByteCount }))
+        report.figures.append(
+            .init("unpinned_bytes_copied", self.counters.unpinnedByteCount.load(ordering: .relaxed)))
         if let arena = leases.first?.arena {
             report.figures.append(.init("pinned_bytes", arena.steps.pinnedByteCount))
             report.figures.append(.init("pinnable_bytes", arena.steps.byteCount))

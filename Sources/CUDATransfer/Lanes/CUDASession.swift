@@ -3,6 +3,12 @@
 import DeviceTransfer
 import Synchronization
 
+/// What a device counts over all registrations.
+final class CUDACounters: Sendable {
+    /// Bytes that went through a bounce buffer.
+    let unpinnedByteCount = Atomic(0)
+}
+
 /// What the two lanes of one registration share. Any thread.
 final class CUDASession: Sendable {
     let lease: CUDAContexts.Lease
@@ -13,20 +19,20 @@ final class CUDASession: Sendable {
     let settings: CUDASettings
     let uptime: @Sendable () -> Duration
     private let exporter: ExporterProcess?
+    private let counters: CUDACounters
     private let notify: @Sendable (CUDANotice) -> Void
     private let state = Mutex(State())
 
     private struct State {
         var isClosing = false
         var fatal: String?
-        var unpinnedByteCount = 0
     }
 
     var context: CUDAContext { self.lease.context }
 
     init(
         lease: CUDAContexts.Lease, layout: KVCacheLayout, tensors: DeviceTensors, arena: ArenaView,
-        settings: CUDASettings, exporter: ExporterProcess?, uptime: @escaping @Sendable () -> Duration,
+        settings: CUDASettings, exporter: ExporterProcess?, counters: CUDACounters, uptime: @escaping @Sendable () -> Duration,
         notify: @escaping @Sendable (CUDANotice) -> Void
     ) {
         self.lease = lease
@@ -36,6 +42,7 @@ final class CUDASession: Sendable {
         self.arena = arena
         self.settings = settings
         self.exporter = exporter
+        self.counters = counters
         self.uptime = uptime
         self.notify = notify
     }
@@ -62,11 +69,8 @@ final class CUDASession: Sendable {
     /// Counts bytes that went through the bounce buffer.
     func count(unpinned byteCount: Int) {
         guard byteCount > 0 else { return }
-        self.state.withLock { $0.unpinnedByteCount += byteCount }
+        self.counters.unpinnedByteCount.wrappingAdd(byteCount, ordering: .relaxed)
     }
-
-    /// Bytes that went through the bounce buffer.
-    var unpinnedByteCount: Int { self.state.withLock { $0.unpinnedByteCount } }
 
     /// What the device's end looked like; nil while it works.
     var fatal: String? { self.state.withLock { $0.fatal } }

@@ -8,7 +8,8 @@ import Synchronization
 package final class CacheMetrics: Sendable {
     /// Every metric that the server exposes on its own account, in the order of the exposition.
     package static let catalogue: [MetricDescription] =
-        MetricDescription.l1 + MetricDescription.lookup + MetricDescription.transfer + MetricDescription.service
+        MetricDescription.l1 + MetricDescription.lookup + MetricDescription.transfer + MetricDescription.pinning
+        + MetricDescription.service
 
     let registry: MetricsRegistry
     let l1: L1Series
