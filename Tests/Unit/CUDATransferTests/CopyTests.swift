@@ -133,9 +133,6 @@ extension FakeDriverTests {
             let isStored = rig.arenaBytes == expected
             #expect(isStored)
             let kept = tensors.bytes
-            for object in objects {
-                for ids in object.blockIDs where !ids.isEmpty { _ = ids }
-            }
             let outcome = await CUDARig.run(memory, .load, objects)
             #expect(outcome?.isCompleted == true)
             let isLoaded = tensors.bytes == kept
