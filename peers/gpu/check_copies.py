@@ -148,6 +148,14 @@ def victim(arguments: argparse.Namespace) -> bool:
     return True
 
 
+def start_victim(arguments: argparse.Namespace, number: int) -> subprocess.Popen[str]:
+    """An engine that stores when it is told to."""
+    command = [sys.executable, __file__, "victim", "--url", arguments.url, "--number", str(number)]
+    return subprocess.Popen(
+        command + (["--fake"] if arguments.fake else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
 def run_kills(arguments: argparse.Namespace) -> bool:
     """Kills engines in the middle of a store; nothing of that store may be found afterwards."""
     memory = open_memory(arguments.fake)
@@ -159,15 +167,17 @@ def run_kills(arguments: argparse.Namespace) -> bool:
     keeper.register()
     published, rng = 0, random.Random(arguments.seed)
     _, blocks = kill_layout(arguments.fake)
+    ready: list[subprocess.Popen[str]] = []
     for number in range(arguments.kills):
-        command = [sys.executable, __file__, "victim", "--url", arguments.url, "--number", str(number)]
-        child = subprocess.Popen(
-            command + (["--fake"] if arguments.fake else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        # Some engines start while others are killed.
+        while len(ready) < 4 and number + len(ready) < arguments.kills:
+            ready.append(start_victim(arguments, number + len(ready)))
+        child = ready.pop(0)
         assert child.stdin and child.stdout
         if child.stdout.readline().strip() != "ready":
             print(f"FAILED kill {number}: the engine did not start", flush=True)
-            child.kill()
+            for one in [child, *ready]:
+                one.kill()
             return False
         child.stdin.write("go\n")
         child.stdin.flush()
