@@ -21,7 +21,8 @@ PIECE = BLOCK_TOKENS * HIDDEN * 2
 """Bytes of one block in one plane (K or V), float16."""
 LONGEST = 12
 """Chunks of the longest prompt."""
-BLOCKS = LONGEST * BLOCKS_PER_CHUNK
+BLOCKS = LONGEST * BLOCKS_PER_CHUNK + 1
+"""Block 0 is vLLM's placeholder, which no load writes."""
 LAYER_BYTES = PLANES * BLOCKS * PIECE
 
 
@@ -89,7 +90,7 @@ class Worker(threading.Thread):
             self._load(client, prompt, tokens)
 
     def _blocks(self, tokens: list[int]) -> list[int]:
-        blocks = list(range(BLOCKS))
+        blocks = list(range(1, BLOCKS))
         self._chance.shuffle(blocks)
         return blocks[: len(tokens) // BLOCK_TOKENS]
 
