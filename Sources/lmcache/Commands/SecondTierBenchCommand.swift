@@ -99,7 +99,8 @@ struct SecondTierBenchCommand: ExecutableCommand {
             return .usage
         }
         do {
-            let adapter = try SecondTierAdapters.make(json: json)
+            let adapter = try AdapterSettings.start(
+                json, surroundings: AdapterSurroundings(alignment: self.alignment))
             return self.measure(adapter, json: json, context)
         } catch {
             context.fail(String(describing: error))
