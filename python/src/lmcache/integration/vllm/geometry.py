@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmcache.transfer.layout import dtype_name, shape_of
 from lmcache.wire.types import EngineGroupInfo
 
 if TYPE_CHECKING:
@@ -140,6 +139,8 @@ class Geometry:
 
     def group_infos(self, kv_caches: Mapping[str, torch.Tensor]) -> list[EngineGroupInfo]:
         """Layers of the same geometry together, in the order of their first layer, as the server buckets them."""
+        from lmcache.transfer.layout import dtype_name, shape_of
+
         position = {name: at for at, group in enumerate(self.groups) for name in group.layer_names}
         buckets: dict[tuple[Any, ...], list[int]] = {}
         for layer, (name, tensor) in enumerate(kv_caches.items()):
