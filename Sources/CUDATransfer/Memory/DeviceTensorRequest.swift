@@ -51,6 +51,10 @@ struct DeviceTensorRequest: Equatable {
                     "tensor \(tensor): alloc_offset \(lead) and nbytes \(limit) exceed alloc_size "
                         + "\(memory.allocationByteCount)")
             }
+        case .process(let address, let byteCount):
+            self.key = .process(address: address)
+            (lead, limit) = (0, byteCount)
+            self.allocationByteCount = 0
         case .cpuSharedMemory:
             throw .wrongKind("tensor \(tensor): its type is cpu_shm, beside tensors of a CUDA device")
         }

@@ -154,7 +154,7 @@ extension FakeDriverTests {
             settings.driverPath = "/nowhere/libcuda.so.1"
             let device = CUDATransferDevice(
                 arena: ArenaSource(view: rig.arena, committedByteCount: { 0 }, commitAll: {}), settings: settings,
-                notify: { _ in })
+                opensProcessMemory: false, notify: { _ in })
             for _ in 0..<2 {
                 do {
                     _ = try device.open(tensors.asStorages, layout: layout)
