@@ -91,13 +91,14 @@ let sources: [Target] = [
         ],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["Telemetry", "NativeThreads", logging] + httpFront, swiftSettings: checked),
+        name: "AdminHTTP", dependencies: ["KVModel", "Telemetry", "NativeThreads", logging] + httpFront,
+        swiftSettings: checked),
     // Level 4
     .target(
         name: "EngineKit",
         dependencies: [
-            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2FileSystem",
-            "L2Storage", "Telemetry", logging,
+            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
+            "L2FileSystem", "Telemetry", logging,
         ],
         swiftSettings: memorySafe),
     // Level 5
@@ -105,7 +106,7 @@ let sources: [Target] = [
         name: "ServerKit",
         dependencies: [
             "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
-            "DurableFile", "KVModel", "Telemetry", logging,
+            "DurableFile", "KVModel", "L2Storage", "NativeThreads", "Telemetry", logging,
         ],
         swiftSettings: checked),
     .target(
@@ -123,7 +124,10 @@ let sources: [Target] = [
         swiftSettings: checked, linkerSettings: libraryLinking),
     .executableTarget(
         name: "lmcache",
-        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
+        dependencies: [
+            "ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "L2Storage", "KVModel",
+            "NativeThreads", arguments,
+        ],
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
@@ -179,7 +183,7 @@ let tests: [Target] = [
             "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
             "MessagePack", logging,
         ]),
-    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
+    unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
     unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
