@@ -12,6 +12,8 @@ final class CUDAEngineMemory: EngineMemory {
     let session: CUDASession
     private let stores: CopyLane
     private let loads: CopyLane
+    private let ending = StopSignal()
+    private let isStarted = Mutex(false)
 
     /// Makes the lanes; the context must be current. Nothing stays when it throws.
     init(session: CUDASession) throws(CUDAFailure) {
@@ -29,7 +31,12 @@ final class CUDAEngineMemory: EngineMemory {
 
     /// Starts the lanes' threads, to be joined after `ended`, which is called by one of them at its very end.
     func start(ended: @escaping @Sendable () -> Void) -> [NativeThread] {
-        let laneEnded: @Sendable () -> Void = { [ends = EndCounter()] in if ends.isLast() { ended() } }
+        self.isStarted.withLock { $0 = true }
+        let laneEnded: @Sendable () -> Void = { [ends = EndCounter(), ending = self.ending] in
+            guard ends.isLast() else { return }
+            ended()
+            ending.raise()
+        }
         return self.stores.start(ended: laneEnded) + self.loads.start(ended: laneEnded)
     }
 
@@ -54,6 +61,9 @@ final class CUDAEngineMemory: EngineMemory {
         self.session.close()
         self.stores.close()
         self.loads.close()
+        // Memory of this process belongs to the caller, who may free it now.
+        guard self.session.tensors.areOfProcess, self.isStarted.withLock({ $0 }) else { return }
+        while !self.ending.wait(milliseconds: 1000) {}
     }
 }
 

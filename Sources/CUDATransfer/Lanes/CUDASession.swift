@@ -63,6 +63,9 @@ final class CUDASession: Sendable {
             ?? CopyStrategy.chosen(for: direction, fragmentBytes: self.plan.leastBlockByteCount)
     }
 
+    /// False when what waited in a queue may not begin any more, because its memory may be gone.
+    var mayBegin: Bool { !self.tensors.areOfProcess || !self.state.withLock { $0.isClosing } }
+
     /// Transfers that wait for an engine's event fail from now on.
     func close() { self.state.withLock { $0.isClosing = true } }
 

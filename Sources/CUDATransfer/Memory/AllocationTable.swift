@@ -50,7 +50,9 @@ final class AllocationTable: Sendable {
             switch key {
             case .interprocess(let bytes): range = try self.openInterprocess(bytes)
             case .fabric(_, let blob): range = try self.openFabric(blob, byteCount: byteCount)
-            case .process(let address): range = try self.range(from: UInt64(UInt(bitPattern: address)))
+            case .process(let address):
+                // Its owner is this process: what it says of its size is true, also for memory of several parts.
+                range = Range(base: UInt64(UInt(bitPattern: address)), byteCount: byteCount)
             }
             entries[key] = Entry(range: range, useCount: 1)
             return range
