@@ -108,7 +108,8 @@ package final class CUDATransferDevice: TransferDevice {
             exporter: registration.exporter, counters: self.counters, uptime: self.uptime, notify: self.notify)
         do throws(DeviceError) {
             guard session.plan.largestBlockByteCount <= 256 << 20 else {
-                throw .invalid("one block has \(session.plan.largestBlockByteCount) bytes; at most 256 MiB are accepted")
+                throw .invalid(
+                    "one block has \(session.plan.largestBlockByteCount) bytes; at most 256 MiB are accepted")
             }
             do throws(CUDAFailure) {
                 return try CUDAEngineMemory(session: session)

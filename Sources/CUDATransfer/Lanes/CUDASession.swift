@@ -32,7 +32,8 @@ final class CUDASession: Sendable {
 
     init(
         lease: CUDAContexts.Lease, layout: KVCacheLayout, tensors: DeviceTensors, arena: ArenaView,
-        settings: CUDASettings, exporter: ExporterProcess?, counters: CUDACounters, uptime: @escaping @Sendable () -> Duration,
+        settings: CUDASettings, exporter: ExporterProcess?, counters: CUDACounters,
+        uptime: @escaping @Sendable () -> Duration,
         notify: @escaping @Sendable (CUDANotice) -> Void
     ) {
         self.lease = lease

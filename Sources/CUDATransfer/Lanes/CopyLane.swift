@@ -143,7 +143,8 @@ extension CopyLane {
 
     private func wait(for event: [UInt8]) throws(TransferFailure) {
         let wait = EventWait(
-            context: self.session.context, acceptsLocal: self.session.tensors.areOfProcess, giveUp: { self.session.giveUp }, uptime: self.session.uptime,
+            context: self.session.context, acceptsLocal: self.session.tensors.areOfProcess,
+            giveUp: { self.session.giveUp }, uptime: self.session.uptime,
             keepMapped: { (key) throws(CUDAFailure) in try self.keepMapped(key) })
         try wait.wait(for: event, stream: self.enqueuer.transfers, word: self.word) {
             (event) throws(CUDAFailure) in try self.enqueuer.wait(for: event)

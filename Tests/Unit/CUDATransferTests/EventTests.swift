@@ -187,8 +187,11 @@ extension FakeDriverTests {
             #expect(answer.count == 16 && answer.starts(with: EngineEventHandle.localMark))
             // Closing waits: the memory may be freed after it.
             let waiting = PendingTransfer(
-                .store, [object], event: EngineEventHandle.bytes(local: try #require(OpaquePointer(
-                    bitPattern: UInt(lmc_fake_cuda_event_address(CUDARig.event().event))))))
+                .store, [object],
+                event: EngineEventHandle.bytes(
+                    local: try #require(
+                        OpaquePointer(
+                            bitPattern: UInt(lmc_fake_cuda_event_address(CUDARig.event().event))))))
             #expect(memory.submit(waiting.transfer))
             memory.close()
             #expect(waiting.isCompleted == false)

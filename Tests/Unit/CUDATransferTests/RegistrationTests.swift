@@ -54,7 +54,8 @@ extension FakeDriverTests {
             let tensors = EngineTensors(Self.form, name: "r2", seed: 1)
             let layout = try Self.form.layout(of: tensors.asStorages)
             var other = tensors.asStorages
-            for index in other.tensors.indices { other.tensors[index].deviceUUID = "GPU-" + CUDARig.otherUUID.uppercased() }
+            let spelled = "GPU-" + CUDARig.otherUUID.uppercased()
+            for index in other.tensors.indices { other.tensors[index].deviceUUID = spelled }
             let first = try rig.device.open(tensors.asStorages, layout: layout)
             let second = try rig.device.open(other, layout: layout)
             #expect(second.deviceName == CUDARig.otherUUID && CUDARig.counts.contexts == 2)
