@@ -47,14 +47,16 @@ final class CUDAEngineMemory: EngineMemory {
     }
 
     func submit(_ transfer: Transfer) -> Bool {
-        transfer.direction == .store ? self.stores.submit(transfer) : self.loads.submit(transfer)
+        transfer.direction == .store
+            ? self.stores.submit(.transfer(transfer)) : self.loads.submit(.transfer(transfer))
     }
 
     func checksums(
         blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
         completion: @escaping @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void
     ) -> Bool {
-        false
+        let request = ChecksumRequest(blockIDs: blockIDs, blocksPerChunk: blocksPerChunk, isLayerwise: layerwise)
+        return self.stores.submit(.checksums(request, completion))
     }
 
     func close() {
