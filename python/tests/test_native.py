@@ -212,7 +212,7 @@ def test_a_document_of_layers_is_resolved(tmp_path: pathlib.Path) -> None:
     [
         ("chunk_sise: 1", "did you mean 'chunk_size'"),
         ("chunk_size: x", "accepted is a whole number"),
-        ("a: [", "line 2"),
+        ("a: [", "line 1"),
         ("enable_blending: true", "not supported: CacheBlend"),
     ],
 )

@@ -63,9 +63,9 @@ import Testing
         ("enable_blending: true", "configuration: 'enable_blending' is not supported: CacheBlend"),
         ("cache_policy: LFU", #"configuration: 'cache_policy' is "LFU", accepted is LRU"#),
         ("- a\n- b", "configuration: accepted is a mapping of keys to values"),
-        ("a: [", "configuration, line 2: no YAML: did not find expected node content"),
+        ("a: [", "configuration, line 1: no YAML: did not find expected node content"),
         ("local_disk: /d", "'local_disk' is set and 'max_local_disk_size' is not: accepted is a number of GiB above 0"),
-        (#"{"file": "no: [", "file_name": "x.yaml"}"#, "x.yaml, line 2: no YAML: did not find expected node content"),
+        (#"{"file": "no: [", "file_name": "x.yaml"}"#, "x.yaml, line 1: no YAML: did not find expected node content"),
         (
             #"{"environment": {"LMCACHE_CHUNK_SIZE": "abc"}}"#,
             #"LMCACHE_CHUNK_SIZE is "abc", accepted is a whole number from 1 to 1048576"#
