@@ -72,7 +72,7 @@ let sources: [Target] = [
     // Level 2
     .target(
         name: "CacheEngine",
-        dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
@@ -90,7 +90,10 @@ let sources: [Target] = [
     // Level 4
     .target(
         name: "EngineKit",
-        dependencies: ["CacheEngine", "CacheService", "KVModel", "L1Cache", "DeviceTransfer", "Telemetry", logging],
+        dependencies: [
+            "CacheEngine", "CacheService", "KVModel", "L1Cache", "L2Storage", "L2FileSystem", "DeviceTransfer",
+            "Telemetry", logging,
+        ],
         swiftSettings: memorySafe),
     // Level 5
     .target(
@@ -131,7 +134,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",
-        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        dependencies: ["CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel", "Telemetry", logging],
         path: "Tests/Support/EngineTestSupport", swiftSettings: checked),
 ]
 
@@ -160,7 +163,7 @@ let tests: [Target] = [
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
         "CacheService",
         with: [
@@ -169,7 +172,7 @@ let tests: [Target] = [
             "MessagePack", logging,
         ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
-    unitTests("EngineKit", with: ["Telemetry"]),
+    unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
     unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
     unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
@@ -177,7 +180,9 @@ let tests: [Target] = [
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
-    jointTests("SimulationTests", of: ["EngineTestSupport", "CacheEngine", "L1Cache", "DeviceTransfer", "KVModel"]),
+    jointTests(
+        "SimulationTests",
+        of: ["EngineTestSupport", "CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel"]),
     jointTests(
         "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         exclude: ["Snapshots"]),
