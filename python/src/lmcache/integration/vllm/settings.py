@@ -46,6 +46,7 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
 _REFUSED = {
     "transfer_intermediate_tensors": "query tensors are not kept",
     "isolated_ipc": "memory is shared by name, so engine and server need one IPC namespace",
+    "lazy_offload": "stores are made as soon as a chunk is computed",
     "use_vmm_api": "memory from the CUDA virtual memory interface cannot be shared yet",
 }
 
