@@ -122,7 +122,7 @@ class KVEventSubscriber:
                 self._counts.batch()
                 self._pause = SHORTEST_PAUSE
                 if not batch.enabled:
-                    logger.warning("server %s records no KV events; start it with --kv-event-log-size", self._client.url)
+                    logger.warning("server %s records no KV events; see --kv-event-log-size", self._client.url)
                     return False
                 self._add(self._placements.apply(batch))
             return not self._stop.is_set()

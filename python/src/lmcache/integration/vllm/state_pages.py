@@ -34,7 +34,8 @@ def as_blocks(
             try:
                 seen[name] = _seen(spec, seen[name], is_tokens_first)
             except (RuntimeError, ValueError) as error:
-                raise ValueError(f"layer {name} cannot be seen in blocks of {spec.block_size} tokens: {error}") from error
+                size = spec.block_size
+                raise ValueError(f"layer {name} cannot be seen in blocks of {size} tokens: {error}") from error
     return seen
 
 
@@ -84,7 +85,8 @@ def whole_blocks(cache: torch.Tensor, states: int, page_bytes: int, is_tokens_fi
     order = sorted(range(cache.dim()), key=lambda axis: (-cache.stride(axis), cache.shape[axis] == 1))
     pages = cache.permute(order)
     if order[0] != 0 or not pages.is_contiguous():
-        raise ValueError(f"shape {tuple(cache.shape)} with strides {tuple(cache.stride())} is not one page after another")
+        shape, strides = tuple(cache.shape), tuple(cache.stride())
+        raise ValueError(f"shape {shape} with strides {strides} is not one page after another")
     small = pages[0].numel() * pages.element_size()
     if page_bytes % small or pages.shape[0] % (page_bytes // small):
         raise ValueError(f"{pages.shape[0]} pages of {small} bytes do not make blocks of {page_bytes} bytes")
