@@ -16,7 +16,7 @@ from waiting import eventually
 pytest.importorskip("torch")
 pytest.importorskip("vllm")
 
-from scheduler_harness import Engine, Setup, expected, full, window  # noqa: E402
+from scheduler_harness import Engine, Setup, expected, full, states, window  # noqa: E402
 
 PROMPT = [7 * index % 991 for index in range(100)]
 """Six chunks and four tokens."""
@@ -277,6 +277,18 @@ def test_blocks_that_left_a_window_are_never_stored(
         eventually(lambda: leases(server) == 0)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("caching", [False, True])
+@pytest.mark.parametrize("step_tokens", [16, 40, 64])
+def test_states_are_loaded_only_where_there_is_one(engines: Any, salt: Any, caching: bool, step_tokens: int) -> None:
+    engine = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens, prefix_caching=caching)
+    assert engine.complete("cold", PROMPT, **salt) == expected(PROMPT, 4)
+    other = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens)
+    assert other.complete("warm", PROMPT, **salt) == expected(PROMPT, 4)
+    assert other.hits["warm"] % 16 == 0
+    assert step_tokens != 16 or other.hits["warm"] == 96
+    soak(engine, salt, seed=5, count=15)
 
 
 def test_idle_steps_carry_nothing(engines: Any, salt: Any) -> None:
