@@ -16,6 +16,10 @@ UNHEALTHY_INTERVAL = 1.0
 """Seconds between pings while the server is away, at most."""
 
 
+REAP_FLOOR = 30.0
+"""Seconds without a sign of life after which a server may forget a worker, at least."""
+
+
 class ServerHealth:
     """Pings a server and knows whether it may be used.
 
@@ -32,6 +36,8 @@ class ServerHealth:
         instance_id: int | None = None,
         recover: Callable[[], None] | None = None,
         on_degraded: Callable[[], None] | None = None,
+        *,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self._client = client
         self._interval = interval
@@ -40,10 +46,17 @@ class ServerHealth:
         self._on_degraded = on_degraded
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._wait = self._wake.wait if wait is None else wait
         self._thread: threading.Thread | None = None
         self._is_healthy = True
         self._is_stopped = False
         self._losses = 0
+        if instance_id is not None and 3 * interval > REAP_FLOOR:
+            logger.warning(
+                "lmcache.mp.heartbeat_interval is %s s; the server may forget this worker between pings unless its"
+                " --worker-reap-timeout-seconds is at least three times as long",
+                interval,
+            )
         client.on_connection_lost(self._connection_lost)
 
     @property
@@ -124,8 +137,7 @@ class ServerHealth:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            wait = self._interval if self._is_healthy else min(self._interval, UNHEALTHY_INTERVAL)
-            self._wake.wait(wait)
+            self._wait(self._interval if self._is_healthy else min(self._interval, UNHEALTHY_INTERVAL))
             self._wake.clear()
             if self._is_stopped:
                 return
