@@ -1,6 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from fake_server import SILENCE, FakeServer
 from waiting import eventually
 
 from lmcache.health.server_health import ServerHealth
+from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
 
 
@@ -76,6 +78,18 @@ def test_stop_prevents_recovery(server: FakeServer, client: WireClient) -> None:
     assert calls == []
 
 
+def test_stop_does_not_wait_for_a_ping(server: FakeServer, client: WireClient) -> None:
+    server.script["ping"] = SILENCE
+    health = ServerHealth(client, 0.01, 7)
+    health._interval = 60
+    health.start()
+    health._wake.set()
+    eventually(lambda: "ping" in server.names())
+    began = time.monotonic()
+    health.stop()
+    assert time.monotonic() - began < 1
+
+
 def test_restart_between_two_pings_is_noticed(server: FakeServer, client: WireClient) -> None:
     calls: list[str] = []
     health = ServerHealth(client, 1000, 7, lambda: calls.append("recover"), lambda: calls.append("degraded"))
@@ -103,15 +117,17 @@ class VirtualWorld:
     def reset(self) -> None:
         pass
 
-    def call(self, operation: str, *_: Any, timeout: float) -> bool:
+    def submit(self, operation: str, *_: Any, timeout: float) -> MessagingFuture[bool]:
         assert operation == "ping" and timeout == 10
+        future: MessagingFuture[bool] = MessagingFuture()
+        is_forgotten = bool(self._forgets_at) and self.now >= self._forgets_at[0]
         if any(start <= self.now < end for start, end in self._away):
             self.now += timeout
-            raise TimeoutError
-        is_forgotten = bool(self._forgets_at) and self.now >= self._forgets_at[0]
-        if is_forgotten:
-            self._forgets_at.pop(0)
-        return not is_forgotten
+            future.set_exception(TimeoutError())
+        else:
+            future.set_result(not is_forgotten)
+            del self._forgets_at[: int(is_forgotten)]
+        return future
 
     def run(self, seconds: float) -> list[tuple[float, str]]:
         self.until = seconds

@@ -154,7 +154,7 @@ def test_processes_made_either_way(server: RealServer, engine: Engine, tmp_path:
     answers = context.Queue()
     child = context.Process(target=_child, args=(server.url, tmp_path, answers))
     child.start()
-    assert answers.get(timeout=60) == "registered"
+    assert answers.get(timeout=240) == "registered"
     child.join(20)
     assert child.exitcode == 0
     assert engine.complete("warm", PROMPT) == expected(PROMPT, 4) and engine.hits["warm"] == 96

@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable
 
 from lmcache.utils import init_logger
+from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
+from lmcache.wire.errors import ConnectionLostError
 
 logger = init_logger(__name__)
 
@@ -51,6 +53,7 @@ class ServerHealth:
         self._is_healthy = True
         self._is_stopped = False
         self._losses = 0
+        self._ping: MessagingFuture[bool] | None = None
         if instance_id is not None and 3 * interval > REAP_FLOOR:
             logger.warning(
                 "lmcache.mp.heartbeat_interval is %s s; the server may forget this worker between pings unless its"
@@ -78,8 +81,11 @@ class ServerHealth:
         """Ends pinging. No recovery begins afterwards."""
         with self._lock:
             self._is_stopped = True
-            thread = self._thread
+            thread, ping = self._thread, self._ping
         self._wake.set()
+        if ping is not None:
+            # Nobody waits for its answer any more.
+            ping.set_exception(ConnectionLostError("pinging has ended"))
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
@@ -87,7 +93,7 @@ class ServerHealth:
         """One ping and what follows from it."""
         answer: bool | None = None
         with contextlib.suppress(Exception):
-            answer = bool(self._client.call("ping", self._instance_id, timeout=self._interval))
+            answer = self._answer()
         if self._is_stopped:
             return
         if answer is None:
@@ -101,6 +107,13 @@ class ServerHealth:
             self._degrade("has forgotten this client")
         if not self._is_healthy:
             self._resume()
+
+    def _answer(self) -> bool:
+        ping = self._client.submit("ping", self._instance_id, timeout=self._interval)
+        with self._lock:
+            self._ping = ping
+            is_stopped = self._is_stopped
+        return not is_stopped and bool(ping.result())
 
     def _resume(self) -> None:
         losses = self._losses
