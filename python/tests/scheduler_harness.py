@@ -155,7 +155,8 @@ class Worker:
         self._setup = setup
         self.connector: Any = LMCacheMPConnector(vllm_config(setup, rank), KVConnectorRole.WORKER, cache_config(setup))
         self.tensors = {
-            f"layer.{index}": torch.zeros(setup.blocks, 1, 1, spec.block_size * HEADS * 2 * HEAD_SIZE)
+            # As a view in blocks shows it; the engine's own tensor cannot be shared on a CPU.
+            f"layer.{index}": torch.zeros(setup.blocks, 1, spec.block_size, HEADS * 2 * HEAD_SIZE)
             if isinstance(spec, MambaSpec)
             else torch.zeros(setup.blocks, HEADS, spec.block_size, 2 * HEAD_SIZE)
             for index, spec in enumerate(setup.groups)

@@ -281,7 +281,10 @@ def test_blocks_that_left_a_window_are_never_stored(
 
 @pytest.mark.parametrize("caching", [False, True])
 @pytest.mark.parametrize("step_tokens", [16, 40, 64])
-def test_states_are_loaded_only_where_there_is_one(engines: Any, salt: Any, caching: bool, step_tokens: int) -> None:
+def test_states_are_loaded_only_where_there_is_one(
+    engines: Any, salt: Any, caching: bool, step_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmcache.integration.vllm.state_pages.as_blocks", lambda _, caches, __: caches)
     engine = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens, prefix_caching=caching)
     assert engine.complete("cold", PROMPT, **salt) == expected(PROMPT, 4)
     other = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens)
@@ -289,6 +292,11 @@ def test_states_are_loaded_only_where_there_is_one(engines: Any, salt: Any, cach
     assert other.hits["warm"] % 16 == 0
     assert step_tokens != 16 or other.hits["warm"] == 96
     soak(engine, salt, seed=5, count=15)
+
+
+def test_recurrent_layers_in_cpu_memory_are_refused(server: RealServer, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="recurrent layers cannot be cached from CPU memory"):
+        Engine(Setup(url=server.url, folder=tmp_path, groups=[full(), states()]))
 
 
 def test_idle_steps_carry_nothing(engines: Any, salt: Any) -> None:

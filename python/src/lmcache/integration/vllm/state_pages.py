@@ -24,6 +24,9 @@ def as_blocks(
     """The caches with such layers replaced by views. Raises `ValueError` for a layer that cannot be seen so."""
     if kv_cache_config is None or not getattr(kv_cache_config, "has_mamba_layers", False):
         return dict(kv_caches)
+    if any(_device_of(cache) == "cpu" for cache in kv_caches.values()):
+        # The server would be shown the views, and the engine would go on with memory of its own.
+        raise ValueError("models with recurrent layers cannot be cached from CPU memory")
     is_tokens_first = layout_hints.get("kv_layout") in _TOKENS_FIRST
     seen = dict(kv_caches)
     for group in kv_cache_config.kv_cache_groups:
@@ -37,6 +40,11 @@ def as_blocks(
                 size = spec.block_size
                 raise ValueError(f"layer {name} cannot be seen in blocks of {size} tokens: {error}") from error
     return seen
+
+
+def _device_of(cache: Any) -> str:
+    first = cache[0] if isinstance(cache, (list, tuple)) else cache
+    return str(first.device.type)
 
 
 def _seen(spec: Any, cache: Any, is_tokens_first: bool) -> torch.Tensor:
