@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pathlib
 import pickle
 from typing import Any
 
@@ -27,6 +29,18 @@ def test_round_trip(dtype: Any) -> None:
 def test_one_plane_may_come_without_its_axis() -> None:
     chunk = torch.rand(3, 4, 5)
     assert torch.equal(decoded(encoded([chunk]), 1, torch.float32, (1, 3, 4, 5))[0][0], chunk)
+
+
+GOLDENS = pathlib.Path(__file__).parents[2] / "Tests/WireGoldenTests/Goldens/wire-vectors.json"
+PICKLES = [vector for vector in json.loads(GOLDENS.read_text())["vectors"] if vector["kind"] == "pickle"]
+
+
+@pytest.mark.parametrize("vector", PICKLES, ids=lambda vector: vector["name"])
+def test_golden_pickles_are_read(vector: dict[str, Any]) -> None:
+    expected = vector["decoded"]
+    dtype = getattr(torch, expected[0]["dtype"])
+    found = decoded(bytes.fromhex(vector["hex"]), len(expected), dtype, tuple(expected[0]["shape"]))
+    assert [chunk.numpy().tobytes().hex() for chunk in found] == [chunk["data_hex"] for chunk in expected]
 
 
 class Harmful:
