@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import random
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -343,3 +344,30 @@ def expected(tokens: Sequence[int], count: int) -> list[int]:
     for _ in range(count):
         known.append(digest(known) % VOCABULARY)
     return known[len(tokens) :]
+
+
+def soak(
+    engine: Engine, salt: Any, seed: int, count: int, on_request: Callable[[int], None] = lambda _: None
+) -> None:
+    """Prompts of mixed lengths with common beginnings, some of which are given up; every answer must be right."""
+    chance = random.Random(seed)
+    shared = [chance.randrange(1000) for _ in range(120)]
+    names: list[str] = []
+    for index in range(count):
+        own = [chance.randrange(1000) for _ in range(chance.randrange(1, 60))]
+        name = f"soak-{seed}-{index}"
+        engine.add(name, shared[: chance.randrange(120)] + own, most=chance.randrange(1, 40), **salt)
+        names.append(name)
+        on_request(index)
+        for _ in range(chance.randrange(6)):
+            engine.step()
+        if chance.random() < 0.2:
+            engine.abort([chance.choice(names)])
+    engine.run(60)
+    for name in names:
+        request = engine.requests[name]
+        tokens = list(request.output_token_ids)
+        assert tokens == expected(request.prompt_token_ids, len(tokens)), name
+    assert engine.free_blocks() == engine.setup.blocks - 1
+    for worker in engine.workers:
+        assert len(worker.sent) == len(set(worker.sent))

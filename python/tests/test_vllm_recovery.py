@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 from gates import Gate
-from real_server import CHUNK, RealServer
+from real_server import CHUNK, RealServer, leases
 from waiting import eventually
 
 pytest.importorskip("torch")
 pytest.importorskip("vllm")
 
-from scheduler_harness import Engine, Setup, Worker, expected  # noqa: E402
+from scheduler_harness import Engine, Setup, Worker, expected, soak  # noqa: E402
 
 PROMPT = [11 * index % 977 for index in range(100)]
 
@@ -87,6 +87,21 @@ def test_server_that_ends_during_a_store_frees_the_blocks(engine: Engine, server
     engine.run(5)
     assert engine.workers[0].sent == ["a"] and engine.free_blocks() == engine.setup.blocks - 1
     server.start()
+
+
+def test_soak_with_two_restarts(server: RealServer, tmp_path: Path) -> None:
+    engine = Engine(Setup(url=server.url, folder=tmp_path, blocks=40, prefix_caching=True))
+
+    def restart(index: int) -> None:
+        if index in (66, 133):
+            server.kill()
+            server.start()
+
+    soak(engine, {}, seed=6, count=200, on_request=restart)
+    assert sum(request.num_preemptions for request in engine.requests.values()) > 0
+    assert max(engine.hits.values()) > 0
+    engine.shutdown()
+    eventually(lambda: leases(server) == 0)
 
 
 def test_shutdown_without_a_server_is_short(engine: Engine, server: RealServer) -> None:
