@@ -61,6 +61,11 @@ class WireClient:
         """Whether there is a connection."""
         return self._is_connected
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._is_closed
+
     def on_connection_lost(self, callback: Callable[[], None]) -> None:
         """Calls `callback` on the I/O thread whenever an established connection ends. It must not wait."""
         self._on_lost.append(callback)
