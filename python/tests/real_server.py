@@ -92,3 +92,11 @@ class RealServer:
             return bool(self.status())
         except OSError:
             return False
+
+
+def leases(server: RealServer) -> int:
+    """What requests still hold."""
+    status = server.status()
+    pool = status["storage_manager"]["l1_manager"]
+    count: int = pool["read_locked_count"] + pool["write_locked_count"] + pool["staging_object_count"]
+    return count + int(status["active_prefetch_jobs"])

@@ -24,8 +24,8 @@ class SharedPool:
             descriptor = os.open(f"/dev/shm/{name}", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise ValueError(
-                f"the server's shared memory {name} cannot be opened ({error.strerror}); engine and server need the same"
-                " /dev/shm, or a server without --shm-name"
+                f"the server's shared memory {name} cannot be opened ({error.strerror}); engine and server need the"
+                " same /dev/shm, or a server without --shm-name"
             ) from error
         try:
             if os.fstat(descriptor).st_size < pool.pool_size:
