@@ -171,7 +171,10 @@ class EngineDrivenContext:
             count = (job.key.end - job.key.start) // self._chunk_size
             if not reply.success or len(slots) != count:
                 return False
-            self._scatter(session.pool, job, slots)
+            with job.gate:
+                if job.is_cancelled:
+                    return False
+                self._scatter(session.pool, job, slots)
             return True
         finally:
             self._commit_retrieve(session, job)

@@ -1,0 +1,34 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""What SGLang says of one load or store (releases up to 0.5.20)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass
+class StoreMetadata:
+    """A finished request: `kv_indices` has the slot of each token; `last_node` is SGLang's."""
+
+    last_node: object
+    token_ids: list[int]
+    kv_indices: torch.Tensor
+    offset: int
+    request_id: str = ""
+
+
+@dataclass
+class LoadMetadata:
+    """A prompt: `slot_mapping` has the slot of each token, -1 where SGLang has it already. `offset` is a whole number
+    of chunks; the `prefix_pad` tokens behind it are there as well.
+    """
+
+    token_ids: list[int]
+    slot_mapping: torch.Tensor
+    offset: int
+    prefix_pad: int = 0
+    request_id: str = ""
