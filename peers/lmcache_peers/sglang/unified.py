@@ -149,10 +149,16 @@ class UnifiedEngine:
     def _prefill(self, request: Req, found: int) -> torch.Tensor:
         total = len(request.origin_input_ids)
         pages = -(-(total - found) // self.page_size) * self.page_size
-        if self.allocator.available_size() < pages:
-            self.tree.evict(EvictParams(num_tokens=pages))
+
+        def has_room() -> bool:
+            if self.allocator.available_size() < pages:
+                self.tree.check_hicache_events()
+                self.tree.evict(EvictParams(num_tokens=pages))
+            return bool(self.allocator.available_size() >= pages)
+
+        # What is being stored is locked; a scheduler would let the request wait.
+        wait_for("free slots", 20, has_room, pause=0.002)
         fresh = self.allocator.alloc(pages)
-        assert fresh is not None, "no slots are left"
         prefix = torch.empty(0, dtype=torch.int64)
         if found:
             has_method = hasattr(self.tree, "prefix_device_indices")
