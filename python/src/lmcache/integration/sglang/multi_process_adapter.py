@@ -11,7 +11,7 @@ from lmcache.integration.sglang.memory import RegisteredMemory
 from lmcache.integration.sglang.mp_settings import DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_MQ_TIMEOUT, MPSettings
 from lmcache.integration.sglang.outcome import Outcome
 from lmcache.integration.sglang.ranks import Ranks
-from lmcache.integration.sglang.request_metadata import LoadMetadata, StoreMetadata
+from lmcache.integration.sglang.request_metadata import LoadMetadata, StoreMetadata, has_namespace
 from lmcache.integration.sglang.server_link import ServerLink
 from lmcache.utils import init_logger
 from lmcache.wire.types import CacheKey
@@ -146,7 +146,7 @@ class LMCacheMPConnector:
         """Begins the store of the whole chunks of a request. The slots must stay as they are until it has ended."""
         tokens = list(store_metadata.token_ids)
         end = len(tokens) // self._link.chunk_size * self._link.chunk_size
-        if end == 0:
+        if end == 0 or has_namespace(store_metadata.last_node):
             return Outcome.settled(True)
         try:
             blocks = self._group.block_ids(store_metadata.kv_indices[:end])

@@ -32,3 +32,11 @@ class LoadMetadata:
     offset: int
     prefix_pad: int = 0
     request_id: str = ""
+
+
+def has_namespace(node: object) -> bool:
+    """Whether SGLang keeps a request's tokens apart from others', for its salt or its adapter.
+
+    It says so nowhere but in its own tree. What is kept apart must not be stored by tokens alone.
+    """
+    return getattr(getattr(node, "key", None), "extra_key", None) is not None

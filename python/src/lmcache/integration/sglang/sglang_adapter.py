@@ -10,7 +10,7 @@ from lmcache.integration.sglang.layer_rows import LayerRows
 from lmcache.integration.sglang.layerwise_cache import LayerLoad
 from lmcache.integration.sglang.layerwise_link import LayerwiseLink, open_link
 from lmcache.integration.sglang.ranks import Ranks
-from lmcache.integration.sglang.request_metadata import LoadMetadata, StoreMetadata
+from lmcache.integration.sglang.request_metadata import LoadMetadata, StoreMetadata, has_namespace
 from lmcache.integration.sglang.unified_pools import is_latent
 from lmcache.utils import init_logger
 from lmcache.wire.types import CacheKey
@@ -67,7 +67,7 @@ class LMCacheConnector:
         tokens = [int(token) for token in store_metadata.token_ids]
         end = len(tokens) // self._link.chunk_size * self._link.chunk_size
         request_id = store_metadata.request_id or uuid.uuid4().hex
-        if end == 0 or not self._link.is_healthy:
+        if end == 0 or has_namespace(store_metadata.last_node) or not self._link.is_healthy:
             return
         try:
             slots = store_metadata.kv_indices[:end]
