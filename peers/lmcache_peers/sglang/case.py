@@ -1,7 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """One SGLang release against the server of LMCACHE_SERVER_COMMAND.
 
-    case RELEASE LOGS
+    case RELEASE LOGS [SCENARIO,...] [all|first]
 
 SGLang must come first on the path of modules, and the `lmcache` package under test next.
 """
@@ -216,6 +216,8 @@ def ways(release: str) -> list[tuple[str, int, str]]:
 
 def main() -> int:
     release, logs = sys.argv[1], pathlib.Path(sys.argv[2])
+    wanted = [name for name in "".join(sys.argv[3:4]).split(",") if name]
+    is_short = sys.argv[4:5] == ["first"]
     warnings.simplefilter("ignore")
     before = shared_memory.names()
     stage = Stage(release, logs)
@@ -224,11 +226,13 @@ def main() -> int:
     report = Report()
     try:
         stage.start()
-        for mode, page_size, kind in ways(release):
+        for mode, page_size, kind in ways(release)[: 1 if is_short else None]:
             label = f"{release}-{mode}-{kind}-page{page_size}"
             if not report.run(f"{label}-start", lambda way: stage.choose(*way) or "", (mode, page_size, kind)):
                 continue
             for scenario in SCENARIOS:
+                if wanted and scenario.__name__ not in wanted:
+                    continue
                 report.run(f"{label}-{scenario.__name__}", scenario, stage)
         stage.stop_engine()
     finally:

@@ -10,7 +10,7 @@ from lmcache.integration.sglang.after_copies import AfterCopies
 from lmcache.integration.sglang.layer_rows import LayerRows
 from lmcache.transfer.shared_pool import SharedPool
 from lmcache.utils import init_logger
-from lmcache.wire.types import CacheKey, EngineDrivenRegistration, Slot
+from lmcache.wire.types import CacheKey, EngineDrivenPool, EngineDrivenRegistration, Slot
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +28,9 @@ class LayerwiseCache:
 
     def __init__(
         self, client: Any, instance_id: int, chunk_size: int, rows: LayerRows, model_name: str, world_size: int,
-        timeout: float,
+        timeout: float, open_pool: Callable[[EngineDrivenPool], SharedPool] = SharedPool,
     ) -> None:
+        self._open_pool = open_pool
         self._client = client
         self._instance_id = instance_id
         self._chunk_size = chunk_size
@@ -54,7 +55,7 @@ class LayerwiseCache:
         self._pool = None
         generation = getattr(self._client, "generation", None)
         pool = self._call(generation, "register_kv_cache_engine_driven_context", self._registration)
-        self._pool = (generation, SharedPool(pool))
+        self._pool = (generation, self._open_pool(pool))
 
     def unregister(self) -> None:
         """Makes the server forget this worker. Raises nothing."""
@@ -114,8 +115,9 @@ class LayerwiseCache:
         return LayerLoad(self._rows, target, chunks, skipped, lambda: self._after.run(finish))
 
     def close(self) -> None:
-        """Waits for what the device still has to copy, for a while."""
+        """Waits for what the device still has to copy, for a while. No load may go on."""
         self._after.close()
+        self._pool = None
 
     def _call(self, generation: int | None, operation: str, *payloads: Any) -> Any:
         limits: dict[str, Any] = {"timeout": self._timeout}

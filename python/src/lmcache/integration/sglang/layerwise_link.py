@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ from lmcache.integration.sglang.layer_rows import LayerRows
 from lmcache.integration.sglang.layerwise_cache import LayerwiseCache
 from lmcache.integration.sglang.mp_settings import MPSettings
 from lmcache.integration.sglang.server_link import ServerLink
-from lmcache.integration.sglang.utils import config_text, lmcache_get_config
+from lmcache.integration.sglang.utils import lmcache_get_config
 from lmcache.wire.types import CacheKey
 
 IN_PROCESS_SECONDS = 10.0
@@ -49,6 +50,7 @@ class InProcessLink:
 
     def __init__(self, document: str, model_name: str, rows: LayerRows) -> None:
         from lmcache.native import EmbeddedServer
+        from lmcache.transfer.process_pool import ProcessPool
 
         self.model_name = model_name
         # Ranks have nothing to do with each other: each keeps its own share of every layer.
@@ -60,7 +62,7 @@ class InProcessLink:
             self.chunk_size = int(self._client.call("get_chunk_size", timeout=IN_PROCESS_SECONDS))
             self.cache = LayerwiseCache(
                 self._client, random.SystemRandom().getrandbits(63), self.chunk_size, rows, model_name, 1,
-                IN_PROCESS_SECONDS,
+                IN_PROCESS_SECONDS, ProcessPool,
             )
             self.cache.register()
         except BaseException:
@@ -147,4 +149,12 @@ def open_link(config_file: str, model_name: str, tp_size: int, rank: int, rows: 
     """The cache that the configuration asks for: a server with `mp_host`, else one in this process."""
     if lmcache_get_config(config_file).mp_host:
         return ServerLayerwiseLink(MPSettings.load(config_file), model_name, tp_size, rank, rows)
-    return InProcessLink(config_text(config_file), model_name, rows)
+    return InProcessLink(_document(config_file), model_name, rows)
+
+
+def _document(config_file: str) -> str:
+    """What the library reads: the file, or LMCACHE_* variables where there is none."""
+    from lmcache.native import configuration_document
+
+    file = config_file or os.environ.get("LMCACHE_CONFIG_FILE")
+    return configuration_document(file=file) if file else configuration_document(environment=os.environ)
