@@ -1,7 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """Runs the radix caches of several SGLang releases against a cache server and says what holds.
 
-    run-sglang [--releases RELEASE,...] [--only SCENARIO,...] [--ways all|first]
+    run-sglang [--releases RELEASE,...] [--only SCENARIO,...] [--ways all|few]
 
 Each release runs in a process of its own, with a server of its own. The `lmcache` package is that of
 LMCACHE_PEERS_CLIENT, ours when it is not set.
@@ -26,14 +26,18 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--releases", default="", help="releases, separated by commas; all that are set up otherwise")
     parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
-    parser.add_argument("--ways", default="all", help="all ways of transfer and page sizes, or the first one only")
+    parser.add_argument("--ways", default="all", help="all ways of transfer and page sizes, or a few of them")
     return parser.parse_args()
 
 
 def set_up() -> list[str]:
     """The releases in the peers' folder."""
     return sorted(
-        (entry.name.removeprefix("sglang-") for entry in settings.PEERS.glob("sglang-*") if (entry / "sglang").is_dir()),
+        (
+            entry.name.removeprefix("sglang-")
+            for entry in settings.PEERS.glob("sglang-*")
+            if (entry / "sglang").is_dir()
+        ),
         key=lambda text: [int(part) for part in text.split(".")],
     )
 
@@ -41,7 +45,11 @@ def set_up() -> list[str]:
 def run(release: str, logs: pathlib.Path, arguments: argparse.Namespace) -> tuple[int, int]:
     """The verdicts passed and failed of one release; it prints them itself."""
     client = os.environ.get("LMCACHE_PEERS_CLIENT") or str(OURS)
-    path = [str(settings.PEERS / f"sglang-{release}"), str(pathlib.Path(client).absolute()), str(settings.CHECKOUT / "peers")]
+    path = [
+        str(settings.PEERS / f"sglang-{release}"),
+        str(pathlib.Path(client).absolute()),
+        str(settings.CHECKOUT / "peers"),
+    ]
     environment = settings.child_environment({"PYTHONPATH": os.pathsep.join(path), "LMCACHE_LOG_LEVEL": "INFO"})
     command = [sys.executable, "-m", "lmcache_peers.sglang.case", release, str(logs), arguments.only, arguments.ways]
     counts = {"PASS": 0, "FAIL": 0}

@@ -64,7 +64,16 @@ def legacy(rank: int, config: str) -> None:
     port = int(os.environ["TEST_PORT"])
     keys, values = layers(10 + rank), layers(20 + rank)
     connector = LMCacheMPConnector(
-        model(), 2, rank, 4, "127.0.0.1", port, keys, values, tp_group=dist.group.WORLD, mq_timeout=5.0,
+        model(),
+        2,
+        rank,
+        4,
+        "127.0.0.1",
+        port,
+        keys,
+        values,
+        tp_group=dist.group.WORLD,
+        mq_timeout=5.0,
         heartbeat_interval=0.5,
     )
     # Rank 1 stores one chunk less: what both have counts.

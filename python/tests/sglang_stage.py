@@ -61,10 +61,10 @@ def port_of(server: FakeServer) -> int:
     return int(server.url.rsplit(":", 1)[1])
 
 
-def write_config(folder: Path, server: FakeServer, **extra: Any) -> str:
+def write_config(folder: Path, port: int, **extra: Any) -> str:
     path = folder / "lmcache.yaml"
-    lines = [f"mp_host: 127.0.0.1\nmp_port: {port_of(server)}\nextra_config:"]
-    values = {"lmcache.mp.heartbeat_interval": 0.2, "lmcache.mp.mq_timeout": 5, **extra}
+    lines = [f"mp_host: 127.0.0.1\nmp_port: {port}\nextra_config:"]
+    values = {"lmcache.mp.heartbeat_interval": 0.2, "lmcache.mp.mq_timeout": 1, **extra}
     lines += [f"  {name}: {value}" for name, value in values.items()]
     path.write_text("\n".join(lines) + "\n")
     return str(path)

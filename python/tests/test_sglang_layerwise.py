@@ -12,7 +12,7 @@ import pytest
 import torch
 from fake_pool import CHUNK
 from fake_server import SILENCE, FakeServer, Refusal
-from sglang_stage import LAYERS, SLOTS, FakeCache, layers, make_server, model, write_config
+from sglang_stage import LAYERS, SLOTS, FakeCache, layers, make_server, model, port_of, write_config
 from waiting import eventually
 
 from lmcache.integration.sglang.sglang_adapter import LMCacheLayerwiseConnector, LoadMetadata, StoreMetadata
@@ -42,7 +42,7 @@ class Engine:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[tuple[FakeServer, FakeCache, Engine]]:
     server, cache = make_server()
-    engine = Engine(write_config(tmp_path, server))
+    engine = Engine(write_config(tmp_path, port_of(server)))
     yield server, cache, engine
     engine.connector.close()
     server.stop()
@@ -164,7 +164,7 @@ def test_a_dead_server_is_a_miss_and_a_new_one_gets_the_layout(stage: tuple[Fake
 
 def test_the_file_may_be_left_to_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server, cache = make_server()
-    monkeypatch.setenv("LMCACHE_CONFIG_FILE", write_config(tmp_path, server))
+    monkeypatch.setenv("LMCACHE_CONFIG_FILE", write_config(tmp_path, port_of(server)))
     engine = Engine()
     assert engine.connector.chunk_size() == CHUNK
     (registration,) = cache.registrations
@@ -177,7 +177,7 @@ def test_the_file_may_be_left_to_the_environment(tmp_path: Path, monkeypatch: py
 
 def test_latent_layers_are_the_first_pool_alone(tmp_path: Path) -> None:
     server, cache = make_server(LAYERS)
-    engine = Engine(write_config(tmp_path, server), arch="MLA")
+    engine = Engine(write_config(tmp_path, port_of(server)), arch="MLA")
     assert cache.registrations[0]["use_mla"] is True
     tokens = list(range(CHUNK))
     engine.store(tokens, torch.arange(1, 1 + CHUNK))

@@ -155,7 +155,7 @@ def test_slots_that_are_no_pages_are_not_loaded(stage: tuple[FakeServer, FakeCac
 @pytest.mark.parametrize("operation", ["lookup", "wait_prefetch_status", "prepare_retrieve", "prepare_store"])
 def test_answers_that_are_none_cost_a_miss(operation: str, answer: Any) -> None:
     server, cache = make_server()
-    engine = Engine(server)
+    engine = Engine(server, mq_timeout=1.0)
     try:
         tokens = list(range(2 * CHUNK))
         engine.store("a", tokens, 8)

@@ -22,11 +22,13 @@ from sglang_stage import (
     layers,
     make_server,
     model,
+    port_of,
     unified_arguments,
     write_config,
 )
 from waiting import eventually
 
+from lmcache import native
 from lmcache.integration.sglang.unified_lmcache_mp_connector import UnifiedLMCacheMPConnector
 
 PAGE = 4
@@ -81,7 +83,7 @@ class Engine:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[tuple[FakeServer, FakeCache, Engine]]:
     server, cache = make_server()
-    engine = Engine(unified_arguments(write_config(tmp_path, server), PAGE))
+    engine = Engine(unified_arguments(write_config(tmp_path, port_of(server)), PAGE))
     yield server, cache, engine
     engine.connector.close()
     server.stop()
@@ -258,7 +260,7 @@ def test_groups_travel_as_the_server_buckets_them(tmp_path: Path) -> None:
         swa_kv_pool=SimpleNamespace(k_buffer=layers(3, 128), v_buffer=layers(4, 128)),
     )
     arguments = unified_arguments(
-        write_config(tmp_path, server),
+        write_config(tmp_path, port_of(server)),
         PAGE,
         token_to_kv_pool_allocator=FakeAllocator(pool),
         tree_components=(Component.FULL, Component.SWA),
@@ -293,7 +295,7 @@ def test_latent_layers_have_one_writer(tmp_path: Path) -> None:
     latent = [layer[:, :1].contiguous() for layer in layers(1)]
     pool = SimpleNamespace(kv_buffer=latent)
     arguments = unified_arguments(
-        write_config(tmp_path, server),
+        write_config(tmp_path, port_of(server)),
         PAGE,
         model_config=model(arch="MLA"),
         token_to_kv_pool_allocator=FakeAllocator(pool),
@@ -317,7 +319,7 @@ def test_recurrent_state_has_one_checkpoint(tmp_path: Path) -> None:
         translate_mamba_indices=lambda indices: indices + 1,
     )
     arguments = unified_arguments(
-        write_config(tmp_path, server),
+        write_config(tmp_path, port_of(server)),
         PAGE,
         req_to_token_pool=requests,
         tree_components=(Component.FULL, Component.MAMBA),
@@ -364,7 +366,7 @@ def test_what_cannot_work_is_refused_at_the_start(
     server, cache = make_server()
     try:
         with pytest.raises(error, match=text):
-            UnifiedLMCacheMPConnector(**unified_arguments(write_config(tmp_path, server), **changes))
+            UnifiedLMCacheMPConnector(**unified_arguments(write_config(tmp_path, port_of(server)), **changes))
     finally:
         server.stop()
         cache.remove()
@@ -384,7 +386,10 @@ def test_what_cannot_work_is_refused_at_the_start(
         ("mp_host: a\nextra_config: {lmcache.mp.mp_transfer_mode: fast}\n", "mp_transfer_mode"),
     ],
 )
-def test_configurations_that_say_nothing_useful(tmp_path: Path, text: str, error: str) -> None:
+def test_configurations_that_say_nothing_useful(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: str
+) -> None:
+    monkeypatch.setattr(native, "is_available", lambda: False)
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(ValueError, match=error) as caught:
@@ -392,9 +397,7 @@ def test_configurations_that_say_nothing_useful(tmp_path: Path, text: str, error
     assert "\n" not in str(caught.value)
 
 
-def test_the_configuration_file_may_come_from_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_configuration_file_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from lmcache.integration.sglang.mp_settings import MPSettings
 
     path = tmp_path / "lmcache.yaml"
@@ -406,5 +409,14 @@ def test_the_configuration_file_may_come_from_the_environment(
     monkeypatch.setenv("LMCACHE_EXTRA_CONFIG", '{"lmcache.mp.heartbeat_interval": 3}')
     settings = MPSettings.load("")
     assert (settings.url, settings.heartbeat_interval, settings.transfer_timeout) == ("tcp://10.0.0.1:7000", 3.0, 7.0)
-    with pytest.raises(OSError):
+    with pytest.raises((OSError, ValueError), match="absent"):
         MPSettings.load(str(tmp_path / "absent.yaml"))
+
+
+@pytest.mark.skipif(not native.is_available(), reason="the library was not built")
+def test_keys_that_do_not_exist_are_said_to_be_others(tmp_path: Path) -> None:
+    path = tmp_path / "lmcache.yaml"
+    path.write_text("mp_hosts: 127.0.0.1\n")
+    with pytest.raises(ValueError, match="mp_host") as caught:
+        UnifiedLMCacheMPConnector(**unified_arguments(str(path)))
+    assert "\n" not in str(caught.value)

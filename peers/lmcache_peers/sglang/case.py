@@ -1,7 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """One SGLang release against the server of LMCACHE_SERVER_COMMAND.
 
-    case RELEASE LOGS [SCENARIO,...] [all|first]
+    case RELEASE LOGS [SCENARIO,...] [all|few]
 
 SGLang must come first on the path of modules, and the `lmcache` package under test next.
 """
@@ -25,6 +25,8 @@ from lmcache_peers.sglang import absent
 
 CHUNK = 32
 HEARTBEAT = 0.5
+IN_PROCESS = "in_process"
+IN_PROCESS_CONFIG = f"chunk_size: {CHUNK}\nlocal_cpu: true\nuse_layerwise: true\nmax_local_cpu_size: 0.0625\n"
 NEVER_MORE = 15.0
 """Seconds that a request may take whatever the server does."""
 
@@ -40,8 +42,10 @@ class Stage:
             logs,
             *("--l1-size-gb", "1", "--eviction-policy", "LRU", "--chunk-size", str(CHUNK)),
             *("--supported-transfer-mode", "auto", "--shm-name", f"peers_{settings.free_port()}"),
+            "--separate-object-groups",
         )
         self.engine: Any = None
+        self.is_in_process = False
         self._numbers = 0
 
     def start(self) -> None:
@@ -52,8 +56,11 @@ class Stage:
         self.stop_engine()
         if self.server.process.exit_status is not None:
             self.server.start()
+        self.is_in_process = mode == IN_PROCESS
         self.config.write_text(
-            f"mp_host: {settings.LOCAL}\nmp_port: {self.server.port}\nchunk_size: 256\n"
+            IN_PROCESS_CONFIG
+            if self.is_in_process
+            else f"mp_host: {settings.LOCAL}\nmp_port: {self.server.port}\nchunk_size: 256\n"
             f"extra_config:\n  lmcache.mp.heartbeat_interval: {HEARTBEAT}\n  lmcache.mp.mp_transfer_mode: {mode}\n"
         )
         self.engine = make_engine(self.release, str(self.config), page_size, kind, f"peers/{mode}")
@@ -62,6 +69,13 @@ class Stage:
         engine, self.engine = self.engine, None
         if engine is not None:
             engine.connector.close()
+
+    def held(self) -> int:
+        """Leases, reservations and holds."""
+        if self.is_in_process:
+            return int(self.engine.connector._link._server.usage()["leased_object_count"])
+        memory = self.server.memory()
+        return int(memory["read_locked_count"]) + int(memory["write_locked_count"]) + int(memory["held_object_count"])
 
     def run(self, tokens: list[int], salt: str | None = None) -> int:
         """The tokens found, after a request that computed nothing wrong and did not hang."""
@@ -177,21 +191,18 @@ def soak(stage: Stage) -> str:
     heads = [text(100 + number, 160) for number in range(6)]
     hits = 0
     for number in range(120):
-        if number in (40, 80):
+        if number in (40, 80) and not stage.is_in_process:
             stage.server.kill()
-        if number in (45, 85):
+        if number in (45, 85) and not stage.is_in_process:
             stage.server.start()
-        tokens = generator.choice(heads)[: generator.randrange(20, 160)] + text(1000 + number, generator.randrange(1, 60))
+        tokens = generator.choice(heads)[: generator.randrange(20, 160)] + text(
+            1000 + number, generator.randrange(1, 60)
+        )
         hits += stage.run(tokens) > 0
     stage.engine.settle()
     stage.engine.evict_all()
     expect_equal("free slots of the engine", stage.engine.free_slots, SLOTS)
-
-    def held() -> int:
-        memory = stage.server.memory()
-        return int(memory["read_locked_count"]) + int(memory["write_locked_count"]) + int(memory["held_object_count"])
-
-    wait_for("no leases", 5, lambda: held() == 0)
+    wait_for("no leases", 5, lambda: stage.held() == 0)
     return f"120 requests, {hits} with hits"
 
 
@@ -206,18 +217,23 @@ SCENARIOS: tuple[Callable[[Stage], str], ...] = (
 )
 
 
-def ways(release: str) -> list[tuple[str, int, str]]:
-    """Modes, page sizes and kinds of pools that the release has."""
+def ways(release: str, is_short: bool) -> list[tuple[str, int, str]]:
+    """Modes, page sizes and kinds of pools that the release has; the short list has each mode and kind once."""
     if not is_after(release, "0.5.12"):
-        return [("engine_driven", 1, "mha"), ("engine_driven", 16, "mha")]
+        every = [(mode, page, "mha") for mode in (IN_PROCESS, "engine_driven") for page in (1, 16)]
+        return [every[0], every[-1]] if is_short else every
     kinds = ["mha", "mla"] if is_after(release, "0.5.20") else ["mha"]
-    return [(mode, page, kind) for mode in ("engine_driven", "lmcache_driven") for page in (1, 16) for kind in kinds]
+    every = [(mode, page, kind) for mode in ("engine_driven", "lmcache_driven") for page in (1, 16) for kind in kinds]
+    windowed = [("lmcache_driven", page, kind) for page, kind in ((16, "window40"), (1, "window40"), (1, "window24"))]
+    if not is_after(release, "0.5.20"):
+        windowed = []
+    return [every[0], every[-1], *windowed[:1]] if is_short else every + windowed
 
 
 def main() -> int:
     release, logs = sys.argv[1], pathlib.Path(sys.argv[2])
     wanted = [name for name in "".join(sys.argv[3:4]).split(",") if name]
-    is_short = sys.argv[4:5] == ["first"]
+    is_short = sys.argv[4:5] == ["few"]
     warnings.simplefilter("ignore")
     before = shared_memory.names()
     stage = Stage(release, logs)
@@ -226,12 +242,14 @@ def main() -> int:
     report = Report()
     try:
         stage.start()
-        for mode, page_size, kind in ways(release)[: 1 if is_short else None]:
+        for mode, page_size, kind in ways(release, is_short):
             label = f"{release}-{mode}-{kind}-page{page_size}"
             if not report.run(f"{label}-start", lambda way: stage.choose(*way) or "", (mode, page_size, kind)):
                 continue
             for scenario in SCENARIOS:
                 if wanted and scenario.__name__ not in wanted:
+                    continue
+                if stage.is_in_process and scenario in (dead_server, unseen_restart):
                     continue
                 report.run(f"{label}-{scenario.__name__}", scenario, stage)
         stage.stop_engine()

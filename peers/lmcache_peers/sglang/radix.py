@@ -38,9 +38,7 @@ class RadixEngine:
         if page_size == 1:
             self.allocator: Any = TokenToKVPoolAllocator(SLOTS, kvcache=self.pool, need_sort=False, **common)
         else:
-            self.allocator = PagedTokenToKVPoolAllocator(
-                SLOTS, page_size, kvcache=self.pool, need_sort=False, **common
-            )
+            self.allocator = PagedTokenToKVPoolAllocator(SLOTS, page_size, kvcache=self.pool, need_sort=False, **common)
         params = CacheInitParams(
             disable=False,
             req_to_token_pool=self.requests,

@@ -13,10 +13,12 @@ import torch
 from sglang.srt.configs.model_config import AttentionArch
 from sglang.srt.managers.schedule_batch import FINISH_LENGTH, Req
 from sglang.srt.mem_cache.allocator import PagedTokenToKVPoolAllocator, TokenToKVPoolAllocator
+from sglang.srt.mem_cache.allocator.swa import SWATokenToKVPoolAllocator
 from sglang.srt.mem_cache.base_prefix_cache import EvictParams, InitLoadBackParams
 from sglang.srt.mem_cache.cache_init_params import CacheInitParams
 from sglang.srt.mem_cache.memory_pool import MHATokenToKVPool, MLATokenToKVPool, ReqToTokenPool
 from sglang.srt.mem_cache.storage.lmcache.lmcache_unified_radix_cache import LMCacheUnifiedRadixCache
+from sglang.srt.mem_cache.swa_memory_pool import SWAKVPool
 from sglang.srt.mem_cache.unified_cache.components import ComponentType
 from sglang.srt.sampling.sampling_params import SamplingParams
 
@@ -25,11 +27,25 @@ from lmcache_peers.sglang.values import FilledPool, tensors_of
 
 SLOTS = 512
 LAYERS = 3
+WINDOWS = {"window40": 40, "window24": 24}
+"""Kinds of pools in which a third of the layers sees so many tokens; chunks have 32."""
 
 
 def make_pool(kind: str, page_size: int) -> Any:
-    """A small pool of key and value layers, or of latent ones."""
+    """A small pool of key and value layers, some of them with a window, or of latent ones."""
     common = {"dtype": torch.float32, "layer_num": LAYERS, "device": "cpu", "enable_memory_saver": False}
+    if kind in WINDOWS:
+        del common["layer_num"]
+        return SWAKVPool(
+            SLOTS,
+            SLOTS,
+            page_size,
+            head_num=2,
+            head_dim=8,
+            swa_attention_layer_ids=[1],
+            full_attention_layer_ids=[0, 2],
+            **common,
+        )
     if kind == "mla":
         return MLATokenToKVPool(SLOTS, page_size, kv_lora_rank=12, qk_rope_head_dim=4, **common)
     return MHATokenToKVPool(SLOTS, page_size, head_num=2, head_dim=8, **common)
@@ -38,6 +54,8 @@ def make_pool(kind: str, page_size: int) -> Any:
 def make_allocator(pool: Any, page_size: int) -> Any:
     """The allocator that SGLang uses for the page size."""
     common = {"dtype": torch.float32, "device": "cpu", "kvcache": pool, "need_sort": False}
+    if isinstance(pool, SWAKVPool):
+        return SWATokenToKVPoolAllocator(SLOTS, SLOTS, page_size, **common)
     if page_size == 1:
         return TokenToKVPoolAllocator(SLOTS, **common)
     return PagedTokenToKVPoolAllocator(SLOTS, page_size, **common)
@@ -47,8 +65,14 @@ class UnifiedEngine:
     """One rank. Requests run one after the other, as SGLang's scheduler would run them."""
 
     def __init__(
-        self, config_file: str, page_size: int, kind: str = "mha", model: str = "peers/unified", rank: int = 0,
-        ranks: int = 1, group: Any = None,
+        self,
+        config_file: str,
+        page_size: int,
+        kind: str = "mha",
+        model: str = "peers/unified",
+        rank: int = 0,
+        ranks: int = 1,
+        group: Any = None,
     ) -> None:
         self.page_size = page_size
         self.pool = make_pool(kind, page_size)
@@ -60,7 +84,8 @@ class UnifiedEngine:
             token_to_kv_pool_allocator=self.allocator,
             page_size=page_size,
             tp_cache_group=group,
-            tree_components=(ComponentType.FULL,),
+            tree_components=(ComponentType.FULL, ComponentType.SWA) if kind in WINDOWS else (ComponentType.FULL,),
+            sliding_window_size=WINDOWS.get(kind),
         )
         arch = AttentionArch.MLA if kind == "mla" else AttentionArch.MHA
         self.tree = LMCacheUnifiedRadixCache(
@@ -73,19 +98,30 @@ class UnifiedEngine:
             lmcache_config_file=config_file,
             forward_stream=None,
         )
-        self.values = FilledPool(tensors_of(self.pool))
+        self.values = FilledPool(tensors_of(getattr(self.pool, "full_kv_pool", self.pool)))
+        self.window = WINDOWS.get(kind, 0)
+        self.windowed_values = FilledPool(tensors_of(self.pool.swa_kv_pool) if self.window else [])
         self.connector = self.tree.lmcache_connector
 
     @property
     def free_slots(self) -> int:
         """Slots that are free, or would be after an eviction."""
-        return int(self.allocator.available_size()) + int(self.tree.full_evictable_size())
+        free = int(self.allocator.available_size()) + int(self.tree.full_evictable_size())
+        if self.window:
+            parts = (self.allocator.full_available_size(), self.allocator.swa_available_size())
+            evictable = (self.tree.full_evictable_size(), self.tree.swa_evictable_size())
+            free = int(min(part + more for part, more in zip(parts, evictable, strict=True)))
+        return free
 
     def evict_all(self) -> None:
         """Drops what the tree holds, and spoils the memory it lay in."""
         self.settle()
-        self.tree.evict(EvictParams(num_tokens=SLOTS))
+        self._evict(SLOTS)
         self.values.spoil()
+        self.windowed_values.spoil()
+
+    def _evict(self, tokens: int) -> None:
+        self.tree.evict(EvictParams(num_tokens=tokens, **({"swa_num_tokens": tokens} if self.window else {})))
 
     def settle(self, seconds: float = 30) -> None:
         """Lets the scheduler's idle loop finish stores and loads."""
@@ -105,6 +141,8 @@ class UnifiedEngine:
         found = self._prefix_len(request)
         slots = self._prefill(request, found)
         wrong = self.values.wrong(tokens, slots)
+        if self.window:
+            wrong += self._wrong_in_window(tokens, slots, found)
         self._finish(request)
         return found, wrong
 
@@ -153,18 +191,21 @@ class UnifiedEngine:
         def has_room() -> bool:
             if self.allocator.available_size() < pages:
                 self.tree.check_hicache_events()
-                self.tree.evict(EvictParams(num_tokens=pages))
+                self._evict(pages)
             return bool(self.allocator.available_size() >= pages)
 
         # What is being stored is locked; a scheduler would let the request wait.
         wait_for("free slots", 20, has_room, pause=0.002)
-        fresh = self.allocator.alloc(pages)
+        fresh = self._alloc(pages)
         prefix = torch.empty(0, dtype=torch.int64)
         if found:
             has_method = hasattr(self.tree, "prefix_device_indices")
             prefix = self.tree.prefix_device_indices(request) if has_method else request.prefix_indices
         slots = torch.cat([prefix.to(torch.int64), fresh[: total - found]])
         self.values.compute(list(request.origin_input_ids), slots[found:], found)
+        if self.window:
+            windowed = self.allocator.translate_loc_from_full_to_swa(slots[found:])
+            self.windowed_values.compute(list(request.origin_input_ids), windowed, found)
         assert self.requests.alloc([request]) is not None, "no request rows are left"
         self.requests.write((request.kv.req_pool_idx, slice(0, total)), slots.to(torch.int32))
         request.kv.kv_allocated_len = request.kv.kv_committed_len = total
@@ -173,6 +214,19 @@ class UnifiedEngine:
         else:
             request.extend_end = total
         return slots
+
+    def _alloc(self, count: int) -> torch.Tensor:
+        if not self.window:
+            return self.allocator.alloc(count)
+        fresh = self.allocator.full_attn_allocator.alloc(count)
+        self.allocator.set_full_to_swa_mapping(fresh, self.allocator.swa_attn_allocator.alloc(count))
+        return fresh
+
+    def _wrong_in_window(self, tokens: Sequence[int], slots: torch.Tensor, found: int) -> int:
+        """Of what the prompt's rest can see."""
+        first = max(0, found - self.window)
+        numbers = self.allocator.translate_loc_from_full_to_swa(slots)
+        return self.windowed_values.wrong(tokens, numbers, first)
 
     def _finish(self, request: Req) -> None:
         from sglang.srt.mem_cache.common import release_kv_cache

@@ -39,9 +39,9 @@ class FilledPool:
         for plane, tensor in enumerate(self._tensors):
             tensor[slots] = rows(numbers, plane, tensor)
 
-    def wrong(self, tokens: Sequence[int], slots: torch.Tensor) -> int:
-        """How many positions do not hold what the text says."""
-        numbers = prefix_numbers(tokens)[: len(slots)]
+    def wrong(self, tokens: Sequence[int], slots: torch.Tensor, first: int = 0) -> int:
+        """How many positions from `first` on do not hold what the text says."""
+        numbers, slots = prefix_numbers(tokens)[first : len(slots)], slots[first:]
         bad = torch.zeros(len(slots), dtype=torch.bool)
         for plane, tensor in enumerate(self._tensors):
             bad |= (tensor[slots] != rows(numbers, plane, tensor)).flatten(1).any(dim=1)

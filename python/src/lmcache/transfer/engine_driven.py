@@ -150,8 +150,9 @@ class EngineDrivenContext:
                 target[:, layer].copy_(chunk)
 
     def scatter(self, job: TransferJob, sources: Sequence[torch.Tensor]) -> None:
-        """Writes all chunks of the range to their blocks, but not the tokens to skip. Raises `ValueError`, too, when the
-        job was given up.
+        """Writes all chunks of the range to their blocks, but not the tokens to skip.
+
+        Raises `ValueError`, too, when the job was given up.
         """
         import torch
 

@@ -29,7 +29,7 @@ class TransferJob:
     """Held while this process writes to the blocks."""
 
     def cancel(self) -> None:
-        """Gives the job up. When this returns, this process writes to its blocks no more; waits for one copy at most."""
+        """Gives the job up. When this returns, this process writes to its blocks no more. Waits for one copy."""
         with self.gate:
             self.is_cancelled = True
 

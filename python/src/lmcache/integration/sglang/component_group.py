@@ -33,7 +33,9 @@ class ComponentGroup:
 
     def __post_init__(self) -> None:
         if not self.tensors or len(self.tensors) != len(self.rows_per_block):
-            raise ValueError(f"group {self.name} has {len(self.tensors)} tensors; it needs one at least, each with rows")
+            raise ValueError(
+                f"group {self.name} has {len(self.tensors)} tensors; it needs one at least, each with rows"
+            )
         if self.tokens_per_block < 1 or self.slots_per_block < 1 or self.tokens_per_block % self.slots_per_block:
             raise ValueError(
                 f"group {self.name}: {self.tokens_per_block} tokens a block must be a multiple of"
@@ -60,8 +62,7 @@ class ComponentGroup:
         inside nobody needs to know `[blocks, 1, 1, elements]`.
         """
         return [
-            self._view(tensor, rows, is_latent)
-            for tensor, rows in zip(self.tensors, self.rows_per_block, strict=True)
+            self._view(tensor, rows, is_latent) for tensor, rows in zip(self.tensors, self.rows_per_block, strict=True)
         ]
 
     def _view(self, tensor: torch.Tensor, rows: int, is_latent: bool) -> torch.Tensor:
@@ -130,9 +131,7 @@ def group_infos(groups: Sequence[ComponentGroup], views: Sequence[Sequence[torch
         for index, tensor in enumerate(tensors):
             buckets.setdefault((*tensor.shape[1:], dtype_name(tensor)), []).append(first + index)
         infos += [
-            EngineGroupInfo(
-                number, layers, group.tokens_per_block, group.window, recurrent_state=group.is_recurrent
-            )
+            EngineGroupInfo(number, layers, group.tokens_per_block, group.window, recurrent_state=group.is_recurrent)
             for layers in buckets.values()
         ]
         first += len(tensors)

@@ -53,7 +53,7 @@ class LayerRows:
         return numbers.to(self.device)
 
     def write(self, layer: int, slots: torch.Tensor, chunks: Sequence[torch.Tensor], skipped: int) -> None:
-        """Puts one layer of chunks `[planes, layers, tokens, hidden]` into slots, without the first `skipped` tokens."""
+        """Puts one layer of chunks `[planes, layers, tokens, hidden]` into slots but for the first `skipped` tokens."""
         import torch
 
         for plane, tensors in enumerate(self._rows):

@@ -27,8 +27,15 @@ class LayerwiseCache:
     """
 
     def __init__(
-        self, client: Any, instance_id: int, chunk_size: int, rows: LayerRows, model_name: str, world_size: int,
-        timeout: float, open_pool: Callable[[EngineDrivenPool], SharedPool] = SharedPool,
+        self,
+        client: Any,
+        instance_id: int,
+        chunk_size: int,
+        rows: LayerRows,
+        model_name: str,
+        world_size: int,
+        timeout: float,
+        open_pool: Callable[[EngineDrivenPool], SharedPool] = SharedPool,
     ) -> None:
         self._open_pool = open_pool
         self._client = client

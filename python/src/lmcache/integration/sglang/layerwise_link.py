@@ -61,8 +61,14 @@ class InProcessLink:
         try:
             self.chunk_size = int(self._client.call("get_chunk_size", timeout=IN_PROCESS_SECONDS))
             self.cache = LayerwiseCache(
-                self._client, random.SystemRandom().getrandbits(63), self.chunk_size, rows, model_name, 1,
-                IN_PROCESS_SECONDS, ProcessPool,
+                self._client,
+                random.SystemRandom().getrandbits(63),
+                self.chunk_size,
+                rows,
+                model_name,
+                1,
+                IN_PROCESS_SECONDS,
+                ProcessPool,
             )
             self.cache.register()
         except BaseException:
@@ -106,9 +112,7 @@ class ServerLayerwiseLink:
 
         def make(client: Any, instance_id: int, chunk_size: int) -> Any:
             made.append(
-                LayerwiseCache(
-                    client, instance_id, chunk_size, rows, model_name, world_size, settings.transfer_timeout
-                )
+                LayerwiseCache(client, instance_id, chunk_size, rows, model_name, world_size, settings.transfer_timeout)
             )
             return made[0]
 

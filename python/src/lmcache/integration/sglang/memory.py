@@ -23,9 +23,7 @@ class RegisteredMemory:
     Raises `ValueError` for memory of several devices, or of a device that is neither CUDA nor CPU.
     """
 
-    def __init__(
-        self, groups: Sequence[ComponentGroup], *, is_latent: bool = False, is_paired: bool = False
-    ) -> None:
+    def __init__(self, groups: Sequence[ComponentGroup], *, is_latent: bool = False, is_paired: bool = False) -> None:
         self.groups = tuple(groups)
         self._is_latent = is_latent
         self._is_paired = is_paired
@@ -46,7 +44,13 @@ class RegisteredMemory:
         return math.lcm(*(group.tokens_per_block for group in self.groups))
 
     def context(
-        self, mode: str, model_name: str, world_size: int, timeout: float, client: WireClient, instance_id: int,
+        self,
+        mode: str,
+        model_name: str,
+        world_size: int,
+        timeout: float,
+        client: WireClient,
+        instance_id: int,
         chunk_size: int,
     ) -> TransferContext:
         """The way for `mode`; `auto` lets the worker move CPU memory where it can, and the server all other.
@@ -59,7 +63,9 @@ class RegisteredMemory:
             from lmcache.transfer.engine_driven import EngineDrivenContext
 
             if self.device.type != "cpu" or not self._is_plain:
-                raise ValueError("engine_driven moves one group of CPU tensors; leave lmcache.mp.mp_transfer_mode at auto")
+                raise ValueError(
+                    "engine_driven moves one group of CPU tensors; leave lmcache.mp.mp_transfer_mode at auto"
+                )
             rows = [view.flatten(2) for view in self._flat_views()]
             return EngineDrivenContext(client, instance_id, model_name, world_size, chunk_size, rows, timeout)
         return self._lmcache_driven(client, instance_id, model_name, world_size, timeout)
@@ -69,7 +75,8 @@ class RegisteredMemory:
     ) -> TransferContext:
         from lmcache.transfer.lmcache_driven import LMCacheDrivenContext
 
-        infos, hints = self.infos, {"kv_list_layout": "unified"}
+        infos = self.infos
+        hints: dict[str, Any] = {"kv_list_layout": "unified"}
         if self._is_paired:
             infos = []
             hints = {"tokens_per_block": self.groups[0].tokens_per_block, "kv_list_layout": "k_v"}
@@ -77,8 +84,16 @@ class RegisteredMemory:
             from lmcache.transfer import cuda
 
             return LMCacheDrivenContext(
-                client, instance_id, model_name, world_size, lambda: cuda.describe(self._wire_tensors()), infos, hints,
-                timeout, events=cuda.CUDAEvents(self.device), engine_type="sglang",
+                client,
+                instance_id,
+                model_name,
+                world_size,
+                lambda: cuda.describe(self._wire_tensors()),
+                infos,
+                hints,
+                timeout,
+                events=cuda.CUDAEvents(self.device),
+                engine_type="sglang",
             )
         from lmcache.transfer.shared_tensors import SharedTensors
 
@@ -86,9 +101,16 @@ class RegisteredMemory:
             raise ValueError("recurrent state in CPU memory cannot be moved by the server")
         shared = SharedTensors(self._tensors)
         return LMCacheDrivenContext(
-            client, instance_id, model_name, world_size,
-            lambda: [shared.describe_view(view) for view in self._wire_tensors()], infos, hints,
-            timeout, close=shared.close, engine_type="sglang",
+            client,
+            instance_id,
+            model_name,
+            world_size,
+            lambda: [shared.describe_view(view) for view in self._wire_tensors()],
+            infos,
+            hints,
+            timeout,
+            close=shared.close,
+            engine_type="sglang",
         )
 
     @property
@@ -96,7 +118,8 @@ class RegisteredMemory:
         """One group of layers of the same geometry, a row for each token."""
         group = self.groups[0]
         return (
-            len(self.infos) == 1 and not group.is_recurrent
+            len(self.infos) == 1
+            and not group.is_recurrent
             and set(group.rows_per_block) == {group.tokens_per_block} == {group.slots_per_block}
         )
 

@@ -68,9 +68,7 @@ class LMCacheMPConnector:
         tensors = (*k_pool, *v_pool)
         self.page_size = int(page_size)
         self.model_name = str(sgl_config.model_path)
-        self._group = ComponentGroup(
-            "full", tensors, self.page_size, self.page_size, (self.page_size,) * len(tensors)
-        )
+        self._group = ComponentGroup("full", tensors, self.page_size, self.page_size, (self.page_size,) * len(tensors))
         memory = RegisteredMemory([self._group], is_paired=True)
         self.device = memory.device
         self._ranks = Ranks(int(tp_size), int(rank), tp_group, device=memory.device)
@@ -183,7 +181,9 @@ class LMCacheMPConnector:
         self._sessions.add(request_id)
         seconds = self._link.settings.transfer_timeout
         try:
-            self._link.client.call("lookup", self._key(tokens, 0, end, request_id), self._ranks.tp_size, timeout=seconds)
+            self._link.client.call(
+                "lookup", self._key(tokens, 0, end, request_id), self._ranks.tp_size, timeout=seconds
+            )
             chunks = self._link.client.call(
                 "wait_prefetch_status", request_id, seconds, timeout=seconds + ANSWER_SECONDS
             )
@@ -211,6 +211,4 @@ class LMCacheMPConnector:
             self._link.tell("free_lookup_locks", self._key(tokens, start, end, request_id), self._ranks.tp_size)
 
     def _key(self, tokens: list[int], start: int, end: int, request_id: str, rank: int | None = None) -> CacheKey:
-        return CacheKey(
-            self.model_name, self._ranks.tp_size, rank, tokens, start, end, request_id, num_kv_readers=1
-        )
+        return CacheKey(self.model_name, self._ranks.tp_size, rank, tokens, start, end, request_id, num_kv_readers=1)

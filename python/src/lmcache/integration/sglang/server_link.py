@@ -72,7 +72,7 @@ class ServerLink:
         return self._begin("store", TransferJob(key, block_ids, event=event))
 
     def retrieve(self, key: CacheKey, block_ids: list[list[int]], skip_tokens: int, event: Any = None) -> Outcome:
-        """Begins a load of looked-up chunks, but for the first `skip_tokens` tokens; failed at once without a server."""
+        """Begins a load of looked-up chunks but for the first `skip_tokens` tokens; failed at once without a server."""
         return self._begin("retrieve", TransferJob(key, block_ids, skip_tokens, event))
 
     def tell(self, operation: str, *payloads: Any) -> None:

@@ -25,8 +25,16 @@ def make_key(
     """The key of tokens `[start, end)` of a request."""
     model, world, rank, readers = shape
     return CacheKey(
-        model, world, None if of_all_ranks else rank, operation.token_ids, start, end, operation.request_id,
-        operation.cache_salt, None, readers,
+        model,
+        world,
+        None if of_all_ranks else rank,
+        operation.token_ids,
+        start,
+        end,
+        operation.request_id,
+        operation.cache_salt,
+        None,
+        readers,
     )
 
 
@@ -73,7 +81,9 @@ class Lookups:
         if start != operation.lock_start:
             logger.warning(
                 "leases of request %s begin at token %d, not %d; the server frees them with the request",
-                request_id, operation.lock_start, start,
+                request_id,
+                operation.lock_start,
+                start,
             )
             return
         end = min(end, operation.total_hit_tokens)
@@ -120,5 +130,7 @@ class Lookups:
             return 0
         chunks = lookup.poll()
         if lookup.error is not None:
-            logger.warning("the lookup of request %s failed and counts as a miss: %s", operation.request_id, lookup.error)
+            logger.warning(
+                "the lookup of request %s failed and counts as a miss: %s", operation.request_id, lookup.error
+            )
         return -1 if chunks is None else int(chunks)

@@ -96,9 +96,7 @@ class Stores:
                 self._stored[operation.request_id] = operation.start
         return operation.result
 
-    def _blocks(
-        self, by_group: list[torch.Tensor], indices_start: int, start: int, end: int
-    ) -> list[list[int]] | None:
+    def _blocks(self, by_group: list[torch.Tensor], indices_start: int, start: int, end: int) -> list[list[int]] | None:
         """The blocks of tokens `[start, end)` of each group; none when some of them hold nothing."""
         groups = self._memory.groups
         if len(by_group) != len(groups):
@@ -111,7 +109,5 @@ class Stores:
                 raise ValueError(f"slots of {group.name} end before token {end}")
             part = slots[group.slots_of(start - indices_start) : group.slots_of(end - indices_start)]
             blocks.append(group.block_ids(part))
-        is_whole = all(
-            group.is_storable(ids, self._link.chunk_size) for group, ids in zip(groups, blocks, strict=True)
-        )
+        is_whole = all(group.is_storable(ids, self._link.chunk_size) for group, ids in zip(groups, blocks, strict=True))
         return blocks if is_whole else None

@@ -8,6 +8,11 @@ import os
 from types import SimpleNamespace
 from typing import Any
 
+from lmcache import native
+from lmcache.utils import init_logger
+
+logger = init_logger(__name__)
+
 ENGINE_NAME = "sglang-instance"
 LARGEST_FILE = 1 << 20
 """Bytes of a configuration file, at most."""
@@ -23,12 +28,11 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
-def config_text(config_file: str = "") -> str:
-    """The text of the file, of that of LMCACHE_CONFIG_FILE when none is named, or nothing.
+def config_text(path: str) -> str:
+    """The text of a file, nothing without one.
 
     Raises `OSError` when it cannot be read, `ValueError` when it is too long or no text.
     """
-    path = config_file or os.environ.get("LMCACHE_CONFIG_FILE", "")
     if not path:
         return ""
     with open(path, "rb") as file:
@@ -45,7 +49,7 @@ def parse_config(text: str, origin: str) -> dict[str, Any]:
     """A YAML document as a mapping. Raises `ValueError` for anything else."""
     if not text.strip():
         return {}
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         values = yaml.safe_load(text)
@@ -60,12 +64,23 @@ def parse_config(text: str, origin: str) -> dict[str, Any]:
 
 def lmcache_get_config(config_file: str = "") -> Any:
     """The configuration with an attribute for each key: of the file (or that of LMCACHE_CONFIG_FILE), then of the
-    variables LMCACHE_MP_HOST, LMCACHE_MP_PORT, LMCACHE_CHUNK_SIZE and LMCACHE_EXTRA_CONFIG (JSON).
+    LMCACHE_* variables.
 
-    Raises `OSError` when the file cannot be read and `ValueError` naming what is wrong.
+    The library reads and checks it; without the library only what a server's address needs is read. Raises `ValueError`
+    or `OSError` that names what is wrong.
     """
-    origin = config_file or os.environ.get("LMCACHE_CONFIG_FILE", "") or "the configuration"
-    values = {**_DEFAULTS, **parse_config(config_text(config_file), origin)}
+    path = config_file or os.environ.get("LMCACHE_CONFIG_FILE", "")
+    if not native.is_available():
+        return SimpleNamespace(**_plain(path))
+    document = native.configuration_document(file=path or None, environment=os.environ)
+    values = native.resolve_configuration(document)
+    for notice in values.get("notices", ()):
+        logger.warning("%s", notice)
+    return SimpleNamespace(**values)
+
+
+def _plain(path: str) -> dict[str, Any]:
+    values = {**_DEFAULTS, **parse_config(config_text(path), path or "the configuration")}
     for name in ("mp_host", "mp_port", "chunk_size"):
         given = os.environ.get(f"LMCACHE_{name.upper()}")
         if given:
@@ -78,4 +93,4 @@ def lmcache_get_config(config_file: str = "") -> Any:
             raise ValueError(f"LMCACHE_EXTRA_CONFIG is not JSON: {error}") from error
     if values["extra_config"] is not None and not isinstance(values["extra_config"], dict):
         raise ValueError(f"extra_config is {values['extra_config']!r}; it must map names to values")
-    return SimpleNamespace(**values)
+    return values
