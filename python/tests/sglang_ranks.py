@@ -64,7 +64,7 @@ def legacy(rank: int, config: str) -> None:
     port = int(os.environ["TEST_PORT"])
     keys, values = layers(10 + rank), layers(20 + rank)
     connector = LMCacheMPConnector(
-        model(),
+        model("legacy"),
         2,
         rank,
         4,
@@ -117,11 +117,16 @@ def agreement(rank: int, config: str) -> None:
         raise AssertionError("a group of another size was taken")
 
 
+CASES = (agreement, unified, legacy, layerwise)
+
+
 def main() -> None:
-    case, rank, folder, config = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+    rank, folder, config = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     dist.init_process_group("gloo", init_method=f"file://{folder / 'group'}", rank=rank, world_size=2)
-    {"unified": unified, "legacy": legacy, "layerwise": layerwise, "agreement": agreement}[case](rank, config)
-    dist.barrier()
+    for case in CASES:
+        case(rank, config)
+        dist.barrier()
+        print(f"rank {rank}: {case.__name__}", flush=True)
     dist.destroy_process_group()
 
 

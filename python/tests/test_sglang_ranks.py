@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from fake_server import FakeServer
 from real_server import RealServer
 from sglang_stage import LAYERS, FakeCache, port_of, write_config
@@ -20,22 +19,23 @@ class RankedCache(FakeCache):
     """Ranks have chunks of their own; a lookup finds what all ranks of its key have."""
 
     def _prefixes(self, key: dict) -> list[tuple[int, ...]]:  # type: ignore[type-arg]
-        return [(-1 - (key["worker_id"] or 0), *prefix) for prefix in super()._prefixes(key)]
+        return [(key["model_name"], key["worker_id"], *prefix) for prefix in super()._prefixes(key)]
 
     def _look_up(self, key: dict, _: int) -> None:  # type: ignore[type-arg]
         chunks = 0
         while (end := 16 * (chunks + 1)) <= key["end"]:
-            if any((-1 - rank, *key["token_ids"][:end]) not in self.stored for rank in range(key["world_size"])):
+            ranks = range(key["world_size"])
+            if any((key["model_name"], rank, *key["token_ids"][:end]) not in self.stored for rank in ranks):
                 break
             chunks += 1
         self._found[key["request_id"]] = chunks
 
 
 PATIENT = {"lmcache.mp.mq_timeout": 30, "lmcache.mp.heartbeat_interval": 5}
-CASES = ["agreement", "unified", "legacy", "layerwise"]
 
 
-def run(case: str, folder: Path, port: int, config: str) -> None:
+def run(folder: Path, port: int) -> None:
+    config = write_config(folder, port, **PATIENT)
     environment = {
         **os.environ,
         "TEST_PORT": str(port),
@@ -44,7 +44,7 @@ def run(case: str, folder: Path, port: int, config: str) -> None:
     }
     children = [
         subprocess.Popen(
-            [sys.executable, str(HERE / "sglang_ranks.py"), case, str(rank), str(folder), config],
+            [sys.executable, str(HERE / "sglang_ranks.py"), str(rank), str(folder), config],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -53,29 +53,27 @@ def run(case: str, folder: Path, port: int, config: str) -> None:
         for rank in range(2)
     ]
     try:
-        outputs = [child.communicate(timeout=120)[0] for child in children]
+        outputs = [child.communicate(timeout=240)[0] for child in children]
     finally:
         for child in children:
             child.kill()
     assert [child.returncode for child in children] == [0, 0], "\n".join(outputs)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_two_ranks(case: str, tmp_path: Path) -> None:
+def test_two_ranks_agree(tmp_path: Path) -> None:
     cache = RankedCache(2 * LAYERS)
     server = FakeServer(cache.script())
     try:
-        run(case, tmp_path, port_of(server), write_config(tmp_path, port_of(server), **PATIENT))
+        run(tmp_path, port_of(server))
     finally:
         server.stop()
         cache.remove()
 
 
-@pytest.mark.parametrize("case", CASES[1:])
-def test_two_ranks_at_a_real_server(case: str, tmp_path: Path) -> None:
+def test_two_ranks_at_a_real_server(tmp_path: Path) -> None:
     server = RealServer()
     try:
-        run(case, tmp_path, server.port, write_config(tmp_path, server.port, **PATIENT))
+        run(tmp_path, server.port)
         memory = server.status()["storage_manager"]["l1_managers"]["_default"]
         assert memory["total_object_count"] > 0
         held = [memory[name] for name in ("read_locked_count", "write_locked_count", "held_object_count")]

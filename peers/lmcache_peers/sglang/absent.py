@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.machinery
-import importlib.util
 import sys
 import types
 from collections.abc import Sequence
@@ -13,6 +12,10 @@ from typing import Any
 from unittest import mock
 
 NAMES = ("IPython", "gguf", "orjson", "pybase64", "sgl_kernel", "torchvision")
+"""What the radix caches' modules import."""
+
+ENGINE_NAMES = ("flashinfer", "llguidance", "modelscope", "outlines", "torchao", "xgrammar")
+"""What a whole engine imports besides."""
 
 
 class _Absent(types.ModuleType):
@@ -27,8 +30,13 @@ class _Absent(types.ModuleType):
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Comes last: what is installed wins."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = frozenset(names)
+
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname.split(".")[0] in NAMES:
+        if fullname.split(".")[0] in self._names:
             return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
         return None
 
@@ -40,11 +48,15 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__dict__["__version__"] = "0.0.0"
 
 
-def stand_in() -> Sequence[str]:
-    """Answers imports of what is not installed; returns the names."""
-    sys.meta_path.append(_Finder())
+def append_finder(names: Sequence[str]) -> None:
+    """Answers imports of these where they are not installed."""
+    sys.meta_path.append(_Finder(names))
+
+
+def stand_in() -> None:
+    """Makes the modules of SGLang's radix caches importable."""
+    append_finder(NAMES)
     _let_sglang_rename_models()
-    return [name for name in NAMES if isinstance(importlib.util.find_spec(name).loader, _Finder)]  # type: ignore[union-attr]
 
 
 def _let_sglang_rename_models() -> None:

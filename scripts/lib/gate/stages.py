@@ -59,7 +59,7 @@ STAGES = (
         environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
     Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
     Stage(
-        "sglang", ("peers/run-sglang", "--ways", "few"), 10,
+        "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
         count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
