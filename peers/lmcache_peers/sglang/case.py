@@ -24,10 +24,10 @@ from lmcache_peers.server import CacheServer
 from lmcache_peers.sglang import absent
 
 CHUNK = 32
-HEARTBEAT = 0.5
+HEARTBEAT = 3.0
 IN_PROCESS = "in_process"
 IN_PROCESS_CONFIG = f"chunk_size: {CHUNK}\nlocal_cpu: true\nuse_layerwise: true\nmax_local_cpu_size: 0.0625\n"
-NEVER_MORE = 15.0
+NEVER_MORE = 20.0
 """Seconds that a request may take whatever the server does."""
 
 

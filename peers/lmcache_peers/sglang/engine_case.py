@@ -22,7 +22,7 @@ from lmcache_peers.report import Report, expect, expect_equal
 from lmcache_peers.server import CacheServer
 
 CHUNK = 32
-HEARTBEAT = 0.5
+HEARTBEAT = 3.0
 OUTPUT = 8
 
 
