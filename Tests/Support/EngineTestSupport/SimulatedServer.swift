@@ -20,6 +20,8 @@ package final class SimulatedServer: Sendable {
         package var separatesObjectGroups = false
         /// False: no pool, bytes travel in messages.
         package var isSharedByName = true
+        /// Of a pool without a name.
+        package var isOfferedByAddress = false
         package var policy = EvictionPolicyKind.lru
         package var kvEventCapacity = 64
         package var sessionLimit = 32
@@ -61,6 +63,7 @@ package final class SimulatedServer: Sendable {
     private static func firstTier(_ settings: Settings) -> L1Configuration {
         var first = L1Configuration(capacityBytes: settings.objects * 4096, policy: settings.policy)
         first.isSharedByName = settings.isSharedByName
+        first.isOfferedByAddress = settings.isOfferedByAddress
         first.segmentName = "simulation_\(UInt64.random(in: 0 ... .max))"
         first.headStartBytes = 1 << 20
         first.growthStepBytes = 1 << 20

@@ -58,6 +58,10 @@ STAGES = (
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
         environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
+    Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
+    Stage(
+        "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
+        count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmcache.wire.types import EngineDrivenPool, Slot
 
@@ -30,7 +30,7 @@ class SharedPool:
         try:
             if os.fstat(descriptor).st_size < pool.pool_size:
                 raise ValueError(f"pool {name} is shorter than the {pool.pool_size} bytes that the server speaks of")
-            self._memory = mmap.mmap(descriptor, pool.pool_size, mmap.MAP_SHARED)
+            self._memory: Any = mmap.mmap(descriptor, pool.pool_size, mmap.MAP_SHARED)
         finally:
             os.close(descriptor)
         self.size = pool.pool_size
