@@ -31,6 +31,7 @@ CASES = (
     *("round-trip:lmcache_driven", "prefixes:lmcache_driven", "two-ranks:lmcache_driven", "latent:lmcache_driven"),
     "restart:engine_driven",
 )
+MODES = ("engine_driven", "lmcache_driven")
 SECONDS = 300
 CLIENT = pathlib.Path(__file__).with_name("version_client.py")
 
@@ -152,10 +153,10 @@ def main() -> int:
             server.start()
         for number, release in enumerate(releases):
             run_client(release, server, cases, logs, report)
-            for mode in ("engine_driven", "lmcache_driven") if options.bench else ():
-                report.run(
-                    f"lmcache-{release}:bench:{mode}", run_bench, release, server, mode, 1000 * (2 * number + 1), logs
-                )
+            for second, mode in enumerate(MODES if options.bench else ()):
+                # Numbers of its own for each run, so that each of them stores.
+                start = 1000 * (2 * number + second + 1)
+                report.run(f"lmcache-{release}:bench:{mode}", run_bench, release, server, mode, start, logs)
         if releases:
             report.run("leases", leases, server)
             server.stop()

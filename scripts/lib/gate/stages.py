@@ -51,6 +51,9 @@ STAGES = (
     Stage(
         "vllm", ("peers/run-vllm",), 15,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "versions", ("peers/run-versions",), 10,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("peers",), is_peer=True),
     Stage(
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
