@@ -1,85 +1,100 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""The server itself, for tests that need its data path; skipped where it was not built."""
+"""The server itself, where it was built: LMCACHE_SERVER_COMMAND, or the checkout's build folders."""
 
 from __future__ import annotations
 
+import json
 import os
-import pathlib
 import secrets
 import shlex
-import signal
 import socket
 import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any
 
 import pytest
+from waiting import eventually
 
-from lmcache.wire.client import WireClient
-
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+CHUNK = 16
 
 
-def server_command() -> list[str]:
-    """How to start the server: LMCACHE_SERVER_COMMAND, else a build of this checkout. Skips the test without either."""
-    if command := os.environ.get("LMCACHE_SERVER_COMMAND"):
-        return shlex.split(command)
-    for kind in ("release", "debug"):
-        program = CHECKOUT / ".build" / kind / "lmcache"
+def command() -> list[str]:
+    """How to start it; skips the test where there is none."""
+    given = os.environ.get("LMCACHE_SERVER_COMMAND")
+    if given:
+        words = shlex.split(given)
+        return words if words[-1] == "server" else [*words, "server"]
+    top = Path(__file__).parents[2]
+    for mode in ("release", "debug"):
+        program = top / ".build" / mode / "lmcache"
         if program.exists():
             return [str(program), "server"]
-    pytest.skip("no server: set LMCACHE_SERVER_COMMAND, or build the program")
+    pytest.skip("no server was built, and LMCACHE_SERVER_COMMAND names none")
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class RealServer:
-    """One server process on a port of its own."""
+    """One server process on ports of its own, with chunks of 16 tokens unless told otherwise; can be killed and started again."""
 
-    def __init__(self, chunk_size: int, *options: str) -> None:
-        self._command = server_command()
-        self.port, http_port = _free_port(), _free_port()
-        self._options = [
-            *("--l1-size-gb", "0.05", "--eviction-policy", "LRU", "--chunk-size", str(chunk_size)),
-            *("--port", str(self.port), "--http-port", str(http_port), "--supported-transfer-mode", "auto"),
-            *("--shm-name", f"pytest{secrets.token_hex(4)}", *options),
+    def __init__(
+        self, *options: str, shares_memory: bool = True, l1_gigabytes: str = "0.0625", chunk_size: int = CHUNK
+    ) -> None:
+        self.port, self.http_port = free_port(), free_port()
+        self.url = f"tcp://127.0.0.1:{self.port}"
+        name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
+        self._command = [
+            *command(),
+            *("--port", str(self.port), "--http-port", str(self.http_port), "--chunk-size", str(chunk_size)),
+            *("--l1-size-gb", l1_gigabytes, "--eviction-policy", "LRU", "--supported-transfer-mode", "auto"),
+            *(("--shm-name", name) if shares_memory else ()),
+            *options,
         ]
+        self._log = tempfile.TemporaryFile()
+        self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"tcp://127.0.0.1:{self.port}"
-
     def start(self) -> None:
-        """Starts it and waits until it answers."""
-        self._process = subprocess.Popen(
-            [*self._command, *self._options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        client = WireClient(self.url)
-        try:
-            client.call("noop", timeout=20)
-        finally:
-            client.close()
+        self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
+        eventually(self._is_ready, 20)
 
-    def signal(self, number: signal.Signals) -> None:
-        """Sends it a signal."""
+    def signal(self, number: int) -> None:
+        assert self._process is not None
         self._process.send_signal(number)
 
     def kill(self) -> None:
-        """Ends it at once."""
+        assert self._process is not None
         self._process.kill()
         self._process.wait()
 
     def stop(self) -> None:
-        """Ends it."""
-        self._process.send_signal(signal.SIGCONT)
+        assert self._process is not None
         self._process.terminate()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def status(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/status", timeout=5) as answer:
+            value: dict[str, Any] = json.load(answer)
+            return value
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    def output(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
 
-
+    def _is_ready(self) -> bool:
+        assert self._process is not None and self._process.poll() is None, self.output()
+        try:
+            return bool(self.status())
+        except OSError:
+            return False

@@ -22,7 +22,7 @@ BLOCK, CHUNK, LAYERS, WIDTH, BLOCKS = 4, 8, 3, 6, 64
 
 @pytest.fixture
 def server() -> Iterator[RealServer]:
-    server = RealServer(CHUNK)
+    server = RealServer(chunk_size=CHUNK)
     yield server
     server.stop()
 
@@ -120,13 +120,15 @@ def test_requests_of_one_batch(engine: Engine) -> None:
     assert all(engine.is_right(item, 0, len(item.get_tokens(0))) for item in items)
 
 
-def test_request_that_ends_before_it_ran_keeps_nothing(engine: Engine) -> None:
+def test_request_that_ends_before_it_ran_keeps_nothing(engine: Engine, server: RealServer) -> None:
     tokens = prompt(1, 30)
     run_and_finish(engine, 1, tokens)
     item = engine_side.request(2, tokens)
     assert engine.add(item) == 24
     engine.finish(item)
     assert run_and_finish(engine, 3, tokens) == 24
+    memory = server.status()["storage_manager"]["l1_managers"]["_default"]
+    assert not [name for name, value in memory.items() if ("lock" in name or "lease" in name) and value]
 
 
 def test_failed_load_fails_the_step_and_nothing_else(engine: Engine, server: RealServer) -> None:
@@ -169,7 +171,7 @@ def test_server_that_stands_still_costs_one_short_wait(engine: Engine, server: R
 
 def test_engine_starts_without_a_server_and_takes_it_up_later(monkeypatch: pytest.MonkeyPatch) -> None:
     engine_side.install(monkeypatch)
-    server = RealServer(CHUNK)
+    server = RealServer(chunk_size=CHUNK)
     server.kill()
     monkeypatch.setenv("LMCACHE_MQ_TIMEOUT", "1")
     engine = Engine(server.url)
