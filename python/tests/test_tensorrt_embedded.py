@@ -22,6 +22,7 @@ TOKENS = [number * 7 % 1000 for number in range(30)]
 def package(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[Any]:
     from lmcache.native import is_available
 
+    pytest.importorskip("lmcache.inprocess.runtime_directory")
     if not is_available():
         pytest.skip("no liblmcache.so: set LMCACHE_LIBRARY, or build the product")
     tmp_path.chmod(0o700)
@@ -78,13 +79,16 @@ def test_destroyed_engine_costs_the_cache_and_is_made_anew(package: Any) -> None
     assert again.run(2, TOKENS) == 24
 
 
-def test_wrong_chunk_size_and_unknown_keys_refuse_the_start(package: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_chunk_size_and_unknown_keys_refuse_the_start(
+    package: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     monkeypatch.setenv("LMCACHE_CHUNK_SIZE", "10")
     with pytest.raises(ValueError, match="chunk_size 10 is not a multiple of tokens_per_block 4"):
         package.LMCacheKvConnectorWorker(engine_side.arguments(None, BLOCK))
-    monkeypatch.setenv("LMCACHE_CHUNK_SIZE", "8")
-    monkeypatch.setenv("LMCACHE_CHUNKSIZE", "8")
-    with pytest.raises(Exception, match="chunk_size"):
+    file = tmp_path / "cache.yaml"
+    file.write_text("chunk_sise: 8\n")
+    monkeypatch.setenv("LMCACHE_CONFIG_FILE", str(file))
+    with pytest.raises(ValueError, match="chunk_size"):
         package.LMCacheKvConnectorWorker(engine_side.arguments(None, BLOCK))
 
 

@@ -62,11 +62,10 @@ def open_engine(rank: int, block_size: int) -> EmbeddedEngine:
 
 
 def _start(rank: int, block_size: int) -> EmbeddedEngine:
-    from lmcache.inprocess.configuration import document
     from lmcache.inprocess.runtime_directory import claim
-    from lmcache.native import EmbeddedServer, resolve_configuration
+    from lmcache.native import EmbeddedServer, configuration_document, resolve_configuration
 
-    text = document(rank=rank)
+    text = configuration_document(os.environ.get("LMCACHE_CONFIG_FILE") or None, os.environ, rank=rank)
     chunk_size = int(resolve_configuration(text)["chunk_size"])
     if chunk_size % block_size:
         raise ValueError(f"chunk_size {chunk_size} is not a multiple of tokens_per_block {block_size}")

@@ -20,9 +20,10 @@ class _AtRest:
         self._device = pool.device
 
     def record(self) -> None:
-        from lmcache.transfer.process_tensors import synchronize
+        if self._device.type == "cuda":
+            import torch
 
-        synchronize(self._device)
+            torch.cuda.current_stream(self._device).synchronize()
 
     def export(self, event: Any) -> bytes:
         del event
@@ -37,14 +38,19 @@ def process_context(
     client: Any, settings: EngineSettings, instance_id: int, pool: torch.Tensor, hints: dict[str, Any]
 ) -> TransferContext:
     """Registers addresses; one cache holds one rank's part, so its world has one member."""
-    from lmcache.transfer.process_tensors import describe
+    from lmcache.native.memory import describe_process_memory
 
+    device = "cpu"
+    if pool.device.type == "cuda":
+        import torch
+
+        device = str(torch.cuda.get_device_properties(pool.device).uuid).removeprefix("GPU-").lower()
     return LMCacheDrivenContext(
         client,
         instance_id,
         settings.model_name,
         1,
-        lambda: describe([pool]),
+        lambda: describe_process_memory([pool], device),
         [],
         hints,
         settings.mq_timeout,
