@@ -171,7 +171,7 @@ def _install_real(monkeypatch: Any, path: str) -> None:
 def arguments(url: str | None = None, block_size: int = 4, tp_size: int = 1) -> SimpleNamespace:
     """The engine's arguments."""
     return SimpleNamespace(
-        model="no/such-model",
+        model="/no/such/model",
         tensor_parallel_size=tp_size,
         pipeline_parallel_size=1,
         kv_cache_config=SimpleNamespace(tokens_per_block=block_size),

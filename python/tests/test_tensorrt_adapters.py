@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pickle
 import subprocess
 import sys
@@ -166,3 +167,26 @@ def test_ranks_agree_on_failed_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LoadFailedError, match="another rank"):
         worker.check_loads()
     worker.check_loads()
+
+
+@pytest.mark.parametrize(
+    ("config", "heads", "size"),
+    [
+        ({"hidden_size": 64, "num_attention_heads": 8}, 4, 8),
+        ({"hidden_size": 64, "num_attention_heads": 8, "head_dim": 16}, 2, 16),
+        ({"text_config": {"hidden_size": 64, "num_attention_heads": 4}}, 2, 16),
+        ({"head_dim": 24}, 1, 32),  # No divisor of what the pool has.
+        ({}, 1, 32),
+        (None, 1, 32),
+    ],
+)
+def test_pool_is_described_by_the_models_configuration(
+    config: dict[str, Any] | None, heads: int, size: int, tmp_path: Any
+) -> None:
+    torch = pytest.importorskip("torch")
+    from lmcache.integration.tensorrt_llm.pool import layout_hints
+
+    if config is not None:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    hints = layout_hints(torch.zeros(5, 3, 2, 4 * 32), 4, str(tmp_path))
+    assert hints == {"kv_layout": "HND", "num_kv_heads": heads, "tokens_per_block": 4, "head_dim": size}

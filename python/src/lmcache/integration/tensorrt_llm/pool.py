@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,11 +37,21 @@ def layout_hints(pool: torch.Tensor, block_size: int, model_name: str) -> dict[s
 
 def _head_size(model_name: str) -> int | None:
     try:
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(model_name)
-        config = getattr(config, "text_config", None) or config
-        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        return int(size) if size >= 1 else None
+        config = _model_config(model_name)
+        config = config.get("text_config") or config
+        size = int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+        return size if size >= 1 else None
     except Exception:
         return None
+
+
+def _model_config(model_name: str) -> dict[str, Any]:
+    """The configuration beside the model's weights, which the engine has fetched by now; the network is left alone."""
+    if os.path.isdir(model_name):
+        with open(os.path.join(model_name, "config.json"), encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+            return found
+    from transformers import AutoConfig
+
+    found = AutoConfig.from_pretrained(model_name, local_files_only=True).to_dict()
+    return found
