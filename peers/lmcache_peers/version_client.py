@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""Drives the adapters that vLLM's connector uses, of whichever `lmcache` package is imported, on tensors in main memory.
+"""Drives the adapters that vLLM's connector uses, of whichever `lmcache` package is imported, in main memory.
 
     version_client.py URL CASE:MODE...
 

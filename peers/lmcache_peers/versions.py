@@ -47,7 +47,8 @@ def package(release: str) -> str:
     folder = settings.PEERS / "versions" / release
     if not (folder / "lmcache").exists():
         python = settings.ENVIRONMENT / "bin" / "python"
-        command = [str(python), "-m", "pip", "install", "-q", "--no-deps", "--target", str(folder), f"lmcache=={release}"]
+        options = ["-q", "--no-deps", "--target", str(folder)]
+        command = [str(python), "-m", "pip", "install", *options, f"lmcache=={release}"]
         subprocess.run(command, check=True, env=settings.child_environment())
     return str(folder)
 
@@ -59,7 +60,9 @@ def make_server(release: str, logs: pathlib.Path) -> CacheServer:
     return CacheServer(
         f"server-{release}",
         logs,
-        *("--l1-size-gb", "0.5", "--eviction-policy", "LRU", "--chunk-size", "32", "--null-block-id", "-1"),
+        *("--l1-size-gb", "0.5", "--eviction-policy", "LRU", "--chunk-size", "32"),
+        # The load program uses block 0, which is no engine's block. Earlier releases take it for one.
+        *(("--null-block-id", "-1") if release in (OURS, RELEASES[0]) else ()),
         *("--supported-transfer-mode", "auto", "--shm-name", f"peers_{settings.free_port()}"),
         command=None if release == OURS else original,
     )

@@ -3,7 +3,8 @@
 
 Names, parameters and fields are those of `kv_cache_connector.py` of the releases 1.1 (`old`: no salt, no groups of
 layers, another package) and of main in late 2026; `TensorRTEngine` reports to a connector as the engine's own manager
-does. Set LMCACHE_TENSORRT_LLM_INTERFACE to the path of a real `kv_cache_connector.py` to derive from that file's classes.
+does. Set LMCACHE_TENSORRT_LLM_INTERFACE to the path of a real `kv_cache_connector.py` to derive from that file's
+classes instead.
 """
 
 from __future__ import annotations
@@ -128,6 +129,8 @@ def install(monkeypatch: Any, is_old: bool = False) -> None:
     sys.modules["tensorrt_llm"].mpi_rank = lambda: 0  # type: ignore[attr-defined]
     utilities = ModuleType("tensorrt_llm._utils")
     utilities.mpi_allgather = lambda value: [value]  # type: ignore[attr-defined]
+    utilities.mpi_broadcast = lambda value, root: value  # type: ignore[attr-defined]
+    utilities.mpi_rank = lambda: 0  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "tensorrt_llm._utils", utilities)
     if REAL_FILE:
         _install_real(monkeypatch, path)
@@ -145,7 +148,9 @@ def _install_real(monkeypatch: Any, path: str) -> None:
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            return type(name, (), {"__call__": lambda self, *_, **__: None})
+            made = type(name, (), {"CONTEXT_INIT": 1, "DISAGG_GENERATION_TRANS_IN_PROGRESS": 2})
+            setattr(self, name, made)
+            return made
 
     for name in (
         "tensorrt_llm.bindings",
@@ -156,11 +161,11 @@ def _install_real(monkeypatch: Any, path: str) -> None:
         "tensorrt_llm.logger",
         "tensorrt_llm._torch.pyexecutor.llm_request",
         "tensorrt_llm._torch.pyexecutor.scheduler",
+        "tensorrt_llm._torch.pyexecutor.connectors.scheduler",
     ):
         module = Anything(name)
         module.__path__ = []
         monkeypatch.setitem(sys.modules, name, module)
-    sys.modules["tensorrt_llm._utils"].__class__ = Anything
     spec = importlib.util.spec_from_file_location(path, REAL_FILE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -181,7 +186,10 @@ def arguments(url: str | None = None, block_size: int = 4, tp_size: int = 1) -> 
 
 def request(request_id: int, tokens: list[int], **more: Any) -> SimpleNamespace:
     """A request as the engine's bindings show it."""
-    values = {"cache_salt": None, "lora_task_id": None, "is_dummy_request": False, **more}
+    values = {
+        **{"cache_salt": None, "lora_task_id": None, "is_dummy_request": False, "is_generation_only_request": False},
+        **more,
+    }
     return SimpleNamespace(request_id=request_id, get_tokens=lambda beam: list(tokens), **values)
 
 
@@ -198,10 +206,18 @@ class TensorRTEngine:
         self.positions: dict[int, int] = {}
         self._reported: dict[int, tuple[int, int]] = {}
         self._matched: dict[int, int] = {}
+        # With the real file, its own manager calls the connector.
+        self.manager = None
+        if REAL_FILE:
+            interface = sys.modules[OLD] if OLD in sys.modules else sys.modules[NEW]
+            self.manager = interface.KvCacheConnectorManager(worker, scheduler)
 
     def add(self, request: Any, computed: int = 0) -> int:
         """Asks the connector and allocates blocks; returns the tokens that it offers."""
-        matched, is_later = self.scheduler.get_num_new_matched_tokens(request, computed)
+        if self.manager is not None:
+            matched, is_later = self.manager.get_num_new_matched_tokens(request, computed), False
+        else:
+            matched, is_later = self.scheduler.get_num_new_matched_tokens(request, computed)
         assert not is_later
         length = len(request.get_tokens(0))
         assert computed + matched < max(1, length), "the engine must have a token to compute"
@@ -214,12 +230,7 @@ class TensorRTEngine:
 
     def step(self, requests: list[Any], most_tokens: int = 1 << 30) -> None:
         """Schedules, loads, computes (writes what a position and token determine) and saves."""
-        output = SchedulerOutput()
-        for item in requests:
-            output_list = output.cached_requests if item.request_id in self._reported else output.new_requests
-            output_list.append(self._data(item, most_tokens))
-        self._matched.clear()
-        self.worker.bind_connector_meta(self.scheduler.build_connector_meta(output))
+        self._report(requests, most_tokens)
         self.worker.start_load_kv(None)
         for layer in range(self.pool.shape[1]):
             self.worker.wait_for_layer_load(layer, None)
@@ -229,6 +240,27 @@ class TensorRTEngine:
         self.worker.wait_for_save(None)
         assert self.worker.get_finished([], []) == ([], [])
         self.worker._clear_connector_meta()
+
+    def _report(self, requests: list[Any], most_tokens: int) -> None:
+        if self.manager is not None:
+            state = sys.modules["tensorrt_llm.bindings"].LlmRequestState.CONTEXT_INIT
+            for item in requests:
+                item.state = state
+                item.context_current_position = self.positions[item.request_id]
+                item.context_remaining_length = len(item.get_tokens(0)) - item.context_current_position
+                item.context_chunk_size = most_tokens
+            batch = SimpleNamespace(context_requests=requests, generation_requests=[])
+            blocks = SimpleNamespace(get_cache_indices=lambda item: list(self.blocks[item.request_id]))
+            self.manager.build_scheduler_output(batch, blocks)
+            self.manager.handle_metadata()
+            assert self.manager.get_finished() == []
+            return
+        output = SchedulerOutput()
+        for item in requests:
+            output_list = output.cached_requests if item.request_id in self._reported else output.new_requests
+            output_list.append(self._data(item, most_tokens))
+        self._matched.clear()
+        self.worker.bind_connector_meta(self.scheduler.build_connector_meta(output))
 
     def finish(self, request: Any) -> None:
         """Ends a request; its blocks are reused."""

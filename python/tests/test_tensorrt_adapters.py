@@ -42,7 +42,12 @@ def test_presets_resolve_to_classes_of_the_interface(
 
 
 def test_package_exports_destroy_engine_without_the_engine() -> None:
-    code = f"import sys; from {PACKAGE} import destroy_engine; destroy_engine(); print(sorted({{'torch', 'tensorrt_llm'}} & set(sys.modules)))"
+    code = f"""
+import sys
+from {PACKAGE} import destroy_engine
+destroy_engine()
+print(sorted({{"torch", "tensorrt_llm"}} & set(sys.modules)))
+"""
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
     )

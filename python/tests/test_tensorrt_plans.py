@@ -161,7 +161,12 @@ def test_salts_separate_and_unusable_ones_are_replaced() -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"is_dummy_request": True}, {"multimodal_hashes": [[1]]}, {"prompt_embedding_table": object()}, {"lora_task_id": 3}],
+    [
+        {"is_dummy_request": True},
+        {"multimodal_hashes": [[1]]},
+        {"prompt_embedding_table": object()},
+        {"lora_task_id": 3},
+    ],
 )
 def test_requests_whose_tokens_do_not_tell_their_content_are_not_cached(more: dict[str, object]) -> None:
     assert facts(**more) is None

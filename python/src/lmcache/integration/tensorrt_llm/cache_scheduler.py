@@ -72,7 +72,8 @@ class CacheScheduler:
     def plan(self, output: Any) -> ConnectorMetadata:
         """The transfers of the step that is about to run."""
         chunk = max((link.chunk_size for link in self._links), default=0)
-        if chunk == 0:
+        # Early releases ask in steps that schedule nothing, too.
+        if chunk == 0 or output is None:
             return ConnectorMetadata()
         metadata, unwanted = self._planner.plan(output, chunk)
         for transfer in unwanted:

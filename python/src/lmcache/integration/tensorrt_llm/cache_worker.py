@@ -28,7 +28,7 @@ class CacheWorker:
     """Loads and saves of one rank. `world_size` and `rank` are those of the keys.
 
     The engine cannot be told to compute what it counts as loaded. After a failed load `check_loads` raises inside the
-    model's forward pass, on every rank: the engine then fails the requests of the step and goes on. Nothing else raises.
+    model's forward pass, on every rank: the engine then fails the requests it runs and goes on. Nothing else raises.
     """
 
     def __init__(
