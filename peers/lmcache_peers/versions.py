@@ -1,7 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """Runs clients of several LMCache releases against the server under test, and our client against their servers.
 
-    run-versions [--only NAME,...] [--bench]
+    run-versions [--only NAME,...] [--servers RELEASE,...] [--cases CASE,...] [--bench]
 
 Each release is installed without its dependencies into a folder of its own; its adapters, as the connector uses
 them, then store, look up, load and compare in a process of their own (`version_client.py`). `--bench` also runs each
@@ -141,6 +141,7 @@ def leases(server: CacheServer) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="releases, or `ours`, separated by commas")
+    parser.add_argument("--servers", default=",".join(RELEASES), help="servers for `ours`, separated by commas")
     parser.add_argument("--cases", default=",".join(CASES), help="cases, separated by commas")
     parser.add_argument("--bench", action="store_true", help="run each release's load program as well")
     options = parser.parse_args()
@@ -151,9 +152,9 @@ def main() -> int:
     print(f"logs in {logs}", flush=True)
     report, before = Report(), shared_memory.names()
     try:
-        for number, release in enumerate(RELEASES if OURS in wanted else ()):
+        for release in options.servers.split(",") if OURS in wanted else ():
             # Earlier servers know other descriptors of memory, so only the worker can move bytes.
-            able = [case for case in cases if number == 0 or case.endswith(":engine_driven")]
+            able = [case for case in cases if release == RELEASES[0] or case.endswith(":engine_driven")]
             label = f"ours->lmcache-{release}"
             original = make_server(release, logs)
             try:
