@@ -15,6 +15,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import threading
 import time
 
 from lmcache_peers import settings, shared_memory
@@ -84,6 +85,8 @@ def run_client(
     )
     assert client.stdin is not None and client.stdout is not None
     missing = set(cases)
+    watchdog = threading.Timer(SECONDS, client.kill)
+    watchdog.start()
     try:
         for line in client.stdout:
             word, _, rest = line.strip().partition(" ")
@@ -98,6 +101,7 @@ def run_client(
                 (report.pass_ if word == "PASS" else report.fail)(f"{label}:{case}", detail)
         client.wait(30)
     finally:
+        watchdog.cancel()
         client.kill()
     for case in sorted(missing):
         report.fail(f"{label}:{case}", f"the client ended with {client.returncode} before it")
