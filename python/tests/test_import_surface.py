@@ -16,6 +16,7 @@ SURFACE = [
     ("lmcache.integration.vllm.vllm_multi_process_adapter", "ParallelStrategy"),
     ("lmcache.v1.multiprocess.custom_types", "BlockAllocationRecord"),
     ("lmcache.v1.multiprocess.custom_types", "RequestAllocationRecord"),
+    ("lmcache.integration.tensorrt_llm", "destroy_engine"),
     ("lmcache.v1.multiprocess.futures", "MessagingFuture"),
     ("lmcache.v1.multiprocess.futures", "DeviceMessagingFuture"),
     ("lmcache.integration.sglang.lmcache_mp_metadata", "LMCacheExternalFlow"),

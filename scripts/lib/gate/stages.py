@@ -31,6 +31,8 @@ RELEASE_PROGRAM = ".build/release/lmcache"
 SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIPS") else tally.swift_tests
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
 PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
+# Both ways of moving bytes, two readers of one shard, and a server that is replaced.
+VERSION_CASES = "round-trip:engine_driven,latent:engine_driven,latent:lmcache_driven,restart:engine_driven"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
 
 STAGES = (
@@ -52,6 +54,9 @@ STAGES = (
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "vllm", ("peers/run-vllm",), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("library", "peers"), is_peer=True),
     Stage(

@@ -89,6 +89,12 @@ class ServerHealth:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
+    def distrust(self, reason: str) -> None:
+        """Enters degraded mode for a reason found elsewhere; a ping and `recover` lead out of it."""
+        self._degrade(reason)
+        self._wake.set()
+        self.start()
+
     def cycle(self) -> None:
         """One ping and what follows from it."""
         answer: bool | None = None
