@@ -22,6 +22,13 @@ let zmqLinking: [LinkerSetting] =
     isStatic
     ? [.unsafeFlags(staticLibraries.flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
     : [.linkedLibrary("zmq")]
+let yamlLinking: [LinkerSetting] =
+    isStatic ? [.unsafeFlags(["-Xlinker", "-l:libyaml.a"])] : [.linkedLibrary("yaml")]
+/// SwiftPM's own switch for a static standard library leaves dynamic products out.
+let libraryLinking: [LinkerSetting] =
+    isStatic
+    ? [.unsafeFlags(["-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map"])]
+    : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
@@ -40,6 +47,8 @@ let sources: [Target] = [
     .target(name: "CSystemShims"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
+    .target(name: "CLMCache"),
+    .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CZeroMQSupport", cSettings: isStatic ? [.define("LMC_GSSAPI_STUBS")] : []),
     .target(name: "NativeThreads", dependencies: ["CSystemShims"], swiftSettings: checked),
     .target(name: "MessagePack", swiftSettings: checked),
@@ -63,6 +72,7 @@ let sources: [Target] = [
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+    .target(name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
     .target(
         name: "CacheService",
@@ -85,7 +95,18 @@ let sources: [Target] = [
             "DurableFile", "KVModel", "Telemetry", logging,
         ],
         swiftSettings: checked),
+    .target(
+        name: "InProcessConfiguration",
+        dependencies: ["EngineKit", "CacheEngine", "CacheService", "KVModel", "L1Cache", "Telemetry", "YAMLReader"],
+        swiftSettings: memorySafe),
     // Level 6
+    .target(
+        name: "LMCacheC",
+        dependencies: [
+            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol", "L1Cache",
+            "KVModel", "Telemetry", "NativeThreads", "ZMQTransport", logging,
+        ],
+        swiftSettings: checked, linkerSettings: libraryLinking),
     .executableTarget(
         name: "lmcache",
         dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
@@ -143,6 +164,9 @@ let tests: [Target] = [
         ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry"]),
+    unitTests("YAMLReader", with: ["Telemetry"]),
+    unitTests("InProcessConfiguration", with: ["EngineKit", "Telemetry"]),
+    unitTests("LMCacheC", with: ["CLMCache"], exclude: ["Program"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
@@ -155,7 +179,11 @@ let tests: [Target] = [
 
 let package = Package(
     name: "lmcache",
-    products: [.executable(name: "lmcache", targets: ["lmcache"])],
+    products: [
+        .executable(name: "lmcache", targets: ["lmcache"]),
+        // liblmcache.so in a release: two products cannot share a name.
+        .library(name: "LMCacheC", type: .dynamic, targets: ["LMCacheC"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

@@ -9,10 +9,11 @@ struct CopyDevices {
     let inline: InlineChunkCopier
 
     /// Starts a thread for each.
-    init(cache: L1Cache, queueLimit: Int) {
+    init(cache: L1Cache, queueLimit: Int, opensProcessMemory: Bool) {
         // The cache unmaps its arena in stop(), which the engine calls after its devices have stopped.
         let arena = unsafe ArenaView(base: cache.arenaBase, byteCount: cache.capacityBytes)
-        self.cpu = CPUTransferDevice(arena: arena, queueLimit: queueLimit)
+        self.cpu = CPUTransferDevice(
+            arena: arena, queueLimit: queueLimit, opensProcessMemory: opensProcessMemory)
         self.inline = InlineChunkCopier(arena: arena, queueLimit: queueLimit)
     }
 }
