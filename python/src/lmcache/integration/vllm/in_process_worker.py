@@ -231,8 +231,9 @@ class InProcessWorker:
         self._end()
 
     def _end(self) -> None:
-        self._health.stop()
+        self._health.stop(timeout=0)
         self._client.close()
+        self._health.stop()
         self._server.close()
 
     # Log lines; their wording is read by scripts.
