@@ -24,7 +24,7 @@ class ConfigurationError(ValueError):
 
 
 def resolve_configuration(document: str) -> dict[str, Any]:
-    """The layers without any knowledge of keys, except for two that show errors."""
+    """The layers over the few keys that tests use."""
     layers = json.loads(document)
     values: dict[str, Any] = {"chunk_size": CHUNK, "notices": []}
     known = {"chunk_size", "use_layerwise", "save_decode_cache", "min_retrieve_tokens", "priority_limit"}
@@ -34,6 +34,7 @@ def resolve_configuration(document: str) -> dict[str, Any]:
         if field in known:
             values[field] = json.loads(value.lower())
     for field, value in layers["overlay"].items():
+        field = field.removeprefix("lmcache.")
         if field not in known:
             raise ConfigurationError(f"unknown key {field!r}; did you mean 'chunk_size'?")
         values[field] = value

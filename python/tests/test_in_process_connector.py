@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from in_process_stage import Engine, cache_config, vllm_config  # noqa: E402
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorRole  # noqa: E402
 from vllm.distributed.kv_transfer.kv_connector.v1.lmcache_connector import LMCacheConnectorV1  # noqa: E402
 
+import lmcache.native  # noqa: E402
 from lmcache.integration.vllm import in_process_worker  # noqa: E402
 from lmcache.integration.vllm.lmcache_connector_v1 import LMCacheConnectorV1Dynamic  # noqa: E402
 
@@ -37,10 +37,8 @@ Start = Callable[..., Engine]
 @pytest.fixture(autouse=True)
 def native(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[type[EmbeddedServer]]:
     """The library is a fake, and sockets lie in a folder of the test."""
-    module = ModuleType("lmcache.native")
-    module.resolve_configuration = fake_embedded.resolve_configuration  # type: ignore[attr-defined]
-    module.EmbeddedServer = EmbeddedServer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "lmcache.native", module)
+    monkeypatch.setattr(lmcache.native, "resolve_configuration", fake_embedded.resolve_configuration)
+    monkeypatch.setattr(lmcache.native, "EmbeddedServer", EmbeddedServer)
     for name in [name for name in os.environ if name.startswith("LMCACHE_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "run"

@@ -161,20 +161,10 @@ class CUDATensor(msgspec.Struct, frozen=True):
     metadata: TensorMetadata
 
 
-class ProcessTensor(msgspec.Struct, frozen=True):
-    """A tensor of the process that holds the cache; `address` is that of its storage. Never sent over a socket."""
-
-    type: str
-    address: int
-    nbytes: int
-    version: int
-    metadata: TensorMetadata
-
-
 DESCRIPTOR_CODE = 1
 """MessagePack extension code of a memory descriptor."""
 
 
-def as_extension(descriptor: SharedMemoryTensor | CUDATensor | ProcessTensor) -> msgspec.msgpack.Ext:
-    """A descriptor as it travels."""
+def as_extension(descriptor: msgspec.Struct) -> msgspec.msgpack.Ext:
+    """A descriptor of memory as it travels."""
     return msgspec.msgpack.Ext(DESCRIPTOR_CODE, msgspec.msgpack.encode(descriptor))

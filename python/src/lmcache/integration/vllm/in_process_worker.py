@@ -16,7 +16,6 @@ from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.transfer.job import TransferFuture, TransferJob
 from lmcache.transfer.lmcache_driven import LMCacheDrivenContext
-from lmcache.transfer.process_tensors import describe, synchronize
 from lmcache.utils import init_logger
 from lmcache.wire.types import CacheKey
 
@@ -85,6 +84,8 @@ class InProcessWorker:
 
     def register(self, kv_caches: Mapping[str, torch.Tensor], layout_hints: Mapping[str, Any]) -> None:
         """Makes the engine's memory known to the cache. Raises what went wrong."""
+        from lmcache.native.memory import describe_process_memory
+
         tensors = list(kv_caches.values())
         if not tensors:
             raise ValueError("the engine has no cache to register")
@@ -96,7 +97,7 @@ class InProcessWorker:
             self._instance_id,
             self._model_name,
             1,
-            lambda: describe(tensors),
+            lambda: describe_process_memory(tensors, _device_name(self._device)),
             self._geometry.group_infos(kv_caches),
             layout_hints,
             TRANSFER_SECONDS,
@@ -120,7 +121,7 @@ class InProcessWorker:
         if not plan.loads:
             return
         self._health.start()
-        synchronize(self._device)
+        _synchronize(self._device)
         self._totals = plan.total_tokens
         for entry in plan.loads:
             self._loads.append((entry, self._submit("retrieve", entry), time.perf_counter()))
@@ -161,7 +162,7 @@ class InProcessWorker:
         if not entries:
             return
         self._health.start()
-        synchronize(self._device)
+        _synchronize(self._device)
         began = time.perf_counter()
         futures = [self._submit("store", entry) for entry in entries]
         submitted = time.perf_counter()
@@ -271,3 +272,22 @@ class InProcessWorker:
             1000 * seconds,
             size / max(seconds, 1e-9),
         )
+
+
+def _device_name(device: Any) -> str:
+    if device.type == "cpu":
+        return "cpu"
+    import torch
+
+    return str(torch.cuda.get_device_properties(device).uuid).removeprefix("GPU-").lower()
+
+
+def _synchronize(device: Any) -> None:
+    """Waits for what the current stream has to do; nothing on processors.
+
+    An event cannot be opened in the process that made it, so the cache is asked only once the memory is at rest.
+    """
+    if device is not None and device.type == "cuda":
+        import torch
+
+        torch.cuda.current_stream(device).synchronize()

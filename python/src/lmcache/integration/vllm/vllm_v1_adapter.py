@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorMetadata, KVConnectorRole
 
 from lmcache import __version__
-from lmcache.inprocess.configuration import document
 from lmcache.inprocess.runtime_directory import claim, socket_path
 from lmcache.integration.vllm.geometry import Geometry
 from lmcache.integration.vllm.in_process_scheduler import InProcessPlan, InProcessScheduler
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 logger = init_logger(__name__)
+
+FILE_VARIABLE = "LMCACHE_CONFIG_FILE"
+CONNECTOR_OPTIONS = ("lmcache.max_tokens_per_load",)
+"""What the connector reads itself; other entries that begin with `lmcache.` are fields of the configuration."""
 
 SOCKET_SECONDS = 1.0
 MOCK_PREFIX = "mock_req"
@@ -75,11 +78,12 @@ class LMCacheConnectorV1Impl:
     # Start
 
     def _configuration(self, rank: int) -> tuple[str, InProcessSettings]:
-        from lmcache.native import resolve_configuration
+        from lmcache.native import configuration_document, resolve_configuration
 
         transfer = self._vllm_config.kv_transfer_config
         extra = transfer.kv_connector_extra_config or {}
-        text = document(extra, rank)
+        fields = {name: value for name, value in extra.items() if name not in CONNECTOR_OPTIONS}
+        text = configuration_document(os.environ.get(FILE_VARIABLE) or None, os.environ, fields, rank)
         resolved = dict(resolve_configuration(text))
         for notice in resolved.pop("notices", None) or []:
             logger.warning("%s", notice)
