@@ -27,6 +27,11 @@ def encode_request(uid: int, operation: str, payloads: Sequence[Any]) -> list[by
     return [_encode(uid), encode_operation(operation), *map(_encode, payloads)]
 
 
+def encode_control(uid: int, word: bytes) -> list[bytes]:
+    """The frames that control a stream: `ack` asks for another item, `cancel` ends it."""
+    return [_encode(uid), b"", word]
+
+
 def split_reply(frames: Sequence[bytes]) -> Reply | None:
     """The parts of an answer; none when it is not one."""
     if len(frames) < 2:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         parallel = vllm_config.parallel_config
         self._layout_source = (vllm_config, kv_cache_config)
         self._settings = ConnectorSettings.parse(transfer.kv_connector_extra_config or {})
+        if role == KVConnectorRole.SCHEDULER:
+            for line in self._settings.lines():
+                logger.info("%s", line)
+        events_config = getattr(vllm_config, "kv_events_config", None)
+        self._has_events = bool(getattr(events_config, "enable_kv_cache_events", False))
+        self._events: list[Any] = []
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
         dcp_size = int(getattr(parallel, "decode_context_parallel_size", 1))
         if dcp_size > 1 or int(getattr(parallel, "prefill_context_parallel_size", 1)) > 1:
@@ -84,7 +91,13 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             "mq_timeout": self._settings.mq_timeout,
             "heartbeat_interval": self._settings.heartbeat_interval,
             "extra_config": {"lmcache.mp.mp_transfer_mode": self._settings.mode},
+            "enable_kv_events": self._has_events,
         }
+        if self._settings.autostart is not None:
+            from lmcache.integration.vllm.autostart import ensure_server
+
+            is_first = int(getattr(parallel, "data_parallel_rank", 0)) == 0 and rank == 0
+            ensure_server(urls[0], self._settings.autostart, is_first and role == KVConnectorRole.WORKER)
         if role == KVConnectorRole.SCHEDULER:
             adapter = LMCacheMPSchedulerAdapter(**arguments)
             self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)
@@ -148,6 +161,17 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         blocks = self._worker.adapter.get_block_ids_with_load_errors()
         return set() if self._has_groups and _TransferResults is not None else blocks
 
+    def get_kv_connector_kv_cache_events(self) -> Any:
+        """Chunks that came to the server or went since the last step, none when there are none."""
+        if self._worker is None or not self._has_events:
+            return None
+        events = self._worker.events()
+        if not events:
+            return None
+        from lmcache.integration.vllm.kv_events import as_vllm_events
+
+        return as_vllm_events(events, self._worker.adapter.chunk_size)
+
     def shutdown(self) -> None:
         """Unregisters and closes."""
         if self._worker is not None:
@@ -192,3 +216,47 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
     def reset_cache(self) -> bool | None:
         """Empties the servers of what nobody uses."""
         return None if self._scheduler is None else self._scheduler.adapter.reset_cache()
+
+    def update_connector_output(self, connector_output: Any) -> None:
+        """Takes in what the workers of a step had to tell."""
+        events = getattr(connector_output, "kv_cache_events", None)
+        if events:
+            self._events += events.aggregate().get_all_events()
+
+    def take_events(self) -> Iterable[Any]:
+        """KV events since the last call."""
+        if not self._events:
+            return ()
+        taken, self._events = self._events, []
+        return taken
+
+    # Metrics
+
+    def get_kv_connector_stats(self) -> Any:
+        """Lookup times since the last call, none when there were no lookups."""
+        seconds = [] if self._scheduler is None else self._scheduler.take_lookup_seconds()
+        if not seconds:
+            return None
+        from lmcache.integration.vllm.metrics import LOOKUP_SECONDS
+
+        return self.build_kv_connector_stats({LOOKUP_SECONDS: seconds})
+
+    @classmethod
+    def build_kv_connector_stats(cls, data: dict[str, Any] | None = None) -> Any:
+        """The container of lookup times."""
+        from lmcache.integration.vllm.metrics import LMCacheMPConnectorStats
+
+        return LMCacheMPConnectorStats(data=data or {})
+
+    @classmethod
+    def build_prom_metrics(
+        cls,
+        vllm_config: Any,
+        metric_types: dict[Any, Any],
+        labelnames: list[str],
+        per_engine_labelvalues: dict[int, list[object]],
+    ) -> Any:
+        """The histogram of lookup times."""
+        from lmcache.integration.vllm.metrics import LMCacheMPPromMetrics
+
+        return LMCacheMPPromMetrics(vllm_config, metric_types, labelnames, per_engine_labelvalues)
