@@ -11,7 +11,7 @@ from lmcache.integration.vllm.geometry import Geometry
 from lmcache.integration.vllm.in_process_settings import InProcessSettings
 from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
-from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
+from lmcache.integration.vllm.scheduler_side import SchedulerSide
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.utils import init_logger
 
@@ -74,7 +74,6 @@ class InProcessScheduler(SchedulerSide):
         self._reached: dict[str, int] = {}
         self._held: list[_Held] = []
         self._kept: dict[str, list[TransferEntry]] = {}
-        self._is_skipped: set[str] = set()
         self._asked: set[str] = set()
 
     # Lookups
@@ -102,6 +101,7 @@ class InProcessScheduler(SchedulerSide):
 
     def _begin_without_lookup(self, request: Any) -> None:
         tracker = RequestTracker.of(request)
+        tracker.most_stored = self._settings.most_stored(request, tracker.configs)
         tracker.are_leases_settled = True
         self.trackers[tracker.request_id] = tracker
 
@@ -143,17 +143,11 @@ class InProcessScheduler(SchedulerSide):
             return
         if num_external_tokens <= 0:
             tracker.state = RequestState.READY
-            self._settle(tracker, len(tracker.tokens))
+            self._settle(tracker, [(0, tracker.tokens.count)])
             return
         tracker.state = RequestState.WAITING_FOR_LOAD
         self._loading.append(tracker)
-        self._settle(tracker, tracker.local_hit)
-        surplus = self.adapter.surplus_of(tracker.request_id)
-        if surplus > tracker.cache_hit:
-            # What one worker holds and another does not, or what is more than a load may bring.
-            self.adapter.free_lookup_locks(
-                tracker.tokens, tracker.cache_hit, surplus, tracker.request_id, tracker.salt, tracker.configs
-            )
+        self._settle(tracker, [(0, tracker.local_hit), (tracker.cache_hit, tracker.tokens.count)])
 
     # Steps
 
@@ -182,7 +176,6 @@ class InProcessScheduler(SchedulerSide):
         end = getattr(getattr(request, "status", None), "name", "")
         request_id = request.request_id
         self._reached.pop(request_id, None)
-        self._is_skipped.discard(request_id)
         self._asked.discard(request_id)
         _, statistics = super().finished(request)
         own = [held.entry for held in self._held if held.entry.request_id == request_id]
@@ -232,6 +225,7 @@ class InProcessScheduler(SchedulerSide):
             if tracker is not None and computed < reached - 1:
                 logger.warning("request %s is computed again from token %d on", request_id, computed)
                 tracker.stored = min(tracker.stored, computed - computed % self._chunk_size)
+                self._storing[request_id] = tracker
                 self._held.clear()
                 recovered.append(request_id)
                 del self._reached[request_id]
@@ -241,20 +235,9 @@ class InProcessScheduler(SchedulerSide):
 
     def _begin(self, request: Any, has_stores: bool = False) -> RequestTracker:
         self._reached.pop(request.request_id, None)
-        return super()._begin(request, has_stores)
-
-    def _store(self, tracker: RequestTracker, computed: int, plan: StepPlan) -> None:
-        if tracker.request_id in self._is_skipped:
-            return
-        if not self._settings.may_save(tracker):
-            self._is_skipped.add(tracker.request_id)
-            return
-        if self._settings.skip_last_tokens:
-            computed = min(computed, len(tracker.request.all_token_ids) - self._settings.skip_last_tokens)
-        super()._store(tracker, computed, plan)
-
-    def _is_done(self, tracker: RequestTracker) -> bool:
-        return tracker.request_id in self._is_skipped or super()._is_done(tracker)
+        tracker = super()._begin(request, has_stores)
+        tracker.most_stored = self._settings.most_stored(request, tracker.configs)
+        return tracker
 
     def _hold(self, plan: InProcessPlan) -> None:
         """Puts stores off while a load may yet turn out to have failed, and takes up those that are safe by now."""

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lmcache.integration.vllm.request_tracker import RequestTracker
-
 FORCE_SKIP_VARIABLE = "LMCACHE_FORCE_SKIP_SAVE"
 _TRUE = ("1", "true", "yes", "on")
 
@@ -48,12 +46,14 @@ class InProcessSettings:
             enable_kv_events=bool(resolved.get("enable_kv_events", False)),
         )
 
-    def may_save(self, tracker: RequestTracker) -> bool:
-        """Whether anything of a request is stored."""
-        if is_set((tracker.configs or {}).get("lmcache.skip_save")):
-            return False
-        priority = getattr(tracker.request, "priority", None) or 0
-        return self.priority_limit is None or priority <= self.priority_limit
+    def most_stored(self, request: Any, configs: Mapping[str, Any] | None) -> int | None:
+        """How many tokens of a request are stored at most, none for no limit."""
+        priority = getattr(request, "priority", None) or 0
+        if is_set((configs or {}).get("lmcache.skip_save")):
+            return 0
+        if self.priority_limit is not None and priority > self.priority_limit:
+            return 0
+        return max(0, len(request.all_token_ids) - self.skip_last_tokens) if self.skip_last_tokens else None
 
 
 def is_set(given: Any) -> bool:

@@ -17,6 +17,7 @@ from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.transfer.job import TransferFuture, TransferJob
 from lmcache.transfer.lmcache_driven import LMCacheDrivenContext
 from lmcache.utils import init_logger
+from lmcache.wire.tokens import as_payload
 from lmcache.wire.types import CacheKey
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class InProcessWorker:
             self._model_name,
             1,
             0,
-            op.token_ids,
+            as_payload(op.token_ids),
             op.start,
             op.end,
             entry.request_id,
