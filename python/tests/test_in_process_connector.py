@@ -21,12 +21,13 @@ import fake_embedded  # noqa: E402
 from fake_embedded import CHUNK, EmbeddedServer  # noqa: E402
 from fake_server import SILENCE  # noqa: E402
 from in_process_stage import Engine, cache_config, vllm_config  # noqa: E402
-from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorRole  # noqa: E402
+from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorRole  # noqa: E402
 from vllm.distributed.kv_transfer.kv_connector.v1.lmcache_connector import LMCacheConnectorV1  # noqa: E402
 
 import lmcache.native  # noqa: E402
 from lmcache.integration.vllm import in_process_worker  # noqa: E402
 from lmcache.integration.vllm.lmcache_connector_v1 import LMCacheConnectorV1Dynamic  # noqa: E402
+from lmcache.integration.vllm.lmcache_connector_v1_085 import LMCacheConnectorV1Dynamic as OldConnector  # noqa: E402
 
 TOKENS = list(range(100, 140))
 WHOLE = 32
@@ -445,3 +446,67 @@ def test_both_halves_can_be_built_directly() -> None:
     scheduler.shutdown()
     worker.shutdown()
     worker.shutdown()
+
+
+class TestOldForm:
+    """vLLM 0.8.5: a number at once, memory from the forward pass, no word for a failed load, no end of a request."""
+
+    @pytest.fixture(autouse=True)
+    def old_base(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def initialize(connector: Any, vllm_config: Any, role: Any) -> None:
+            connector._connector_metadata = None
+
+        monkeypatch.setattr(KVConnectorBase_V1, "__init__", initialize)
+
+    def start(self) -> tuple[Any, Any, dict[str, Any], Any]:
+        config = vllm_config()
+        worker = OldConnector(config, KVConnectorRole.WORKER)
+        tensors = {name: torch.rand(32, 2, 8, 4) for name in ("layer.0", "layer.1")}
+        layers = {name: SimpleNamespace(kv_cache=[tensor]) for name, tensor in tensors.items()}
+        layers["other"] = SimpleNamespace()
+        context = SimpleNamespace(no_compile_layers=layers, virtual_engine=0)
+        return worker, OldConnector(config, KVConnectorRole.SCHEDULER), tensors, context
+
+    def step(self, scheduler: Any, worker: Any, context: Any, scheduled: Any) -> None:
+        worker.bind_connector_metadata(scheduler.build_connector_meta(scheduled))
+        worker.start_load_kv(context)
+        worker.wait_for_save()
+        worker.clear_connector_metadata()
+
+    def test_stores_and_loads(self) -> None:
+        worker, scheduler, tensors, context = self.start()
+        try:
+            a, b = request("a", TOKENS), request("b", TOKENS)
+            assert scheduler.get_num_new_matched_tokens(a, 0) == 0
+            scheduler.update_state_after_alloc(a, 0)
+            self.step(scheduler, worker, context, output(new=[("a", [[1, 2, 3, 4, 5]], 0, 40)]))
+            assert scheduler.get_num_new_matched_tokens(b, 0) == WHOLE
+            scheduler.update_state_after_alloc(b, WHOLE)
+            self.step(scheduler, worker, context, output(new=[("b", [[9, 8, 7, 6, 10]], 32, 8)]))
+            for tensor in tensors.values():
+                assert torch.equal(tensor[[9, 8, 7, 6]], tensor[[1, 2, 3, 4]])
+            ended = output()
+            ended.finished_req_ids = {"a", "b"}
+            self.step(scheduler, worker, context, ended)
+            assert scheduler._lmcache_engine._scheduler.trackers == {}
+        finally:
+            scheduler.shutdown()
+            worker.shutdown()
+
+    def test_a_failed_load_ends_the_step(self) -> None:
+        worker, scheduler, _, context = self.start()
+        try:
+            a, b = request("a", TOKENS), request("b", TOKENS)
+            scheduler.get_num_new_matched_tokens(a, 0)
+            scheduler.update_state_after_alloc(a, 0)
+            self.step(scheduler, worker, context, output(new=[("a", [[1, 2, 3, 4, 5]], 0, 40)]))
+            EmbeddedServer.instances[0].server.script["retrieve"] = lambda *_: [b"", False]
+            scheduler.update_state_after_alloc(b, scheduler.get_num_new_matched_tokens(b, 0))
+            worker.bind_connector_metadata(
+                scheduler.build_connector_meta(output(new=[("b", [[9, 8, 7, 6, 10]], 32, 8)]))
+            )
+            with pytest.raises(RuntimeError, match="4 blocks could not be loaded"):
+                worker.start_load_kv(context)
+        finally:
+            scheduler.shutdown()
+            worker.shutdown()

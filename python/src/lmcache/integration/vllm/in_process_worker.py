@@ -9,6 +9,8 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lmcache.events.placements import ChunkEvent
+from lmcache.events.subscriber import KVEventSubscriber
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.geometry import Geometry, check_chunk
 from lmcache.integration.vllm.in_process_scheduler import InProcessPlan
@@ -17,6 +19,7 @@ from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.transfer.job import TransferFuture, TransferJob
 from lmcache.transfer.lmcache_driven import LMCacheDrivenContext
 from lmcache.utils import init_logger
+from lmcache.wire.client import WireClient
 from lmcache.wire.tokens import as_payload
 from lmcache.wire.types import CacheKey
 
@@ -35,6 +38,10 @@ _GIGABYTE = 1024**3
 
 class Server(Protocol):
     """The cache in this process, as `lmcache.native.EmbeddedServer` is one."""
+
+    @property
+    def url(self) -> str | None:
+        """Where its socket is."""
 
     def client(self) -> Any:
         """A client with the interface of `WireClient`."""
@@ -72,6 +79,8 @@ class InProcessWorker:
         self._recovered: set[str] = set()
         self._step = 0
         self._is_closed = False
+        self._events: KVEventSubscriber | None = None
+        self._events_client: WireClient | None = None
 
     @property
     def is_registered(self) -> bool:
@@ -112,6 +121,23 @@ class InProcessWorker:
     def _register_again(self) -> None:
         if self._context is not None and not self._is_closed:
             self._context.register()
+
+    # Events
+
+    def publish_events(self) -> None:
+        """From now on `events` tells what comes and goes."""
+        if self._server.url is not None:
+            # Streams are for the socket only.
+            self._events_client = WireClient(self._server.url)
+            self._events = KVEventSubscriber(self._events_client, self._instance_id, self._model_name, _Uncounted())
+
+    def events(self) -> list[ChunkEvent]:
+        """Chunks that came or went since the last call."""
+        if self._events is None or self._is_closed:
+            return []
+        self._health.start()
+        self._events.start()
+        return self._events.take()
 
     # Loads
 
@@ -233,6 +259,9 @@ class InProcessWorker:
         self._end()
 
     def _end(self) -> None:
+        if self._events is not None and self._events_client is not None:
+            self._events.stop()
+            self._events_client.close()
         self._health.stop(timeout=0)
         self._client.close()
         self._health.stop()
@@ -273,6 +302,20 @@ class InProcessWorker:
             1000 * seconds,
             size / max(seconds, 1e-9),
         )
+
+
+class _Uncounted:
+    """Nobody counts the events of a cache in the process."""
+
+    def batch(self) -> None: ...
+
+    def generated(self, count: int) -> None: ...
+
+    def drained(self, count: int) -> None: ...
+
+    def buffered(self, count: int) -> None: ...
+
+    def resync(self, reason: str) -> None: ...
 
 
 def _device_name(device: Any) -> str:

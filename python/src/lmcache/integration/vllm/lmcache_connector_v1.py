@@ -27,6 +27,7 @@ class LMCacheConnectorV1Dynamic(KVConnectorBase_V1):  # type: ignore[misc]
             super().__init__(vllm_config=vllm_config, role=role)
         else:
             super().__init__(vllm_config=vllm_config, role=role, kv_cache_config=kv_cache_config)
+        self._events: list[Any] = []
         self._lmcache_engine = LMCacheConnectorV1Impl(vllm_config, role, self)
 
     # Worker
@@ -64,6 +65,14 @@ class LMCacheConnectorV1Dynamic(KVConnectorBase_V1):  # type: ignore[misc]
         """Blocks whose loads failed since the last call."""
         return self._lmcache_engine.get_block_ids_with_load_errors()
 
+    def get_kv_connector_kv_cache_events(self) -> Any:
+        """Chunks that came to the cache or went since the last step, none when there are none."""
+        if not (events := self._lmcache_engine.take_chunk_events()):
+            return None
+        from lmcache.integration.vllm.kv_events import as_vllm_events
+
+        return as_vllm_events(events, self._lmcache_engine.chunk_size)
+
     def shutdown(self) -> None:
         """Ends the cache, or the connections to it."""
         self._lmcache_engine.shutdown()
@@ -86,6 +95,19 @@ class LMCacheConnectorV1Dynamic(KVConnectorBase_V1):  # type: ignore[misc]
         """The request is over."""
         return self._lmcache_engine.request_finished(request, block_ids)
 
+    def reset_cache(self) -> bool | None:
+        """Empties the workers' caches of what nobody uses."""
+        return self._lmcache_engine.reset_cache()
+
+    def update_connector_output(self, connector_output: Any) -> None:
+        """Takes in what the workers of a step had to tell."""
+        events = getattr(connector_output, "kv_cache_events", None)
+        if events:
+            self._events += events.aggregate().get_all_events()
+
     def take_events(self) -> Iterable[Any]:
-        """Nothing yet."""
-        return ()
+        """KV events since the last call."""
+        if not self._events:
+            return ()
+        taken, self._events = self._events, []
+        return taken

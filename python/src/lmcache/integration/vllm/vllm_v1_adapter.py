@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorMetadata, KVConnectorRole
 
 from lmcache import __version__
+from lmcache.events.placements import ChunkEvent, ChunkStored
 from lmcache.inprocess.runtime_directory import claim, socket_path
 from lmcache.integration.vllm.geometry import Geometry
 from lmcache.integration.vllm.in_process_scheduler import InProcessPlan, InProcessScheduler
@@ -40,6 +41,19 @@ class LMCacheConnectorMetadata(KVConnectorMetadata):
     """What crosses from the scheduler to the workers in one step."""
 
     plan: InProcessPlan = field(default_factory=InProcessPlan)
+
+
+@dataclass(slots=True)
+class CacheStoreEvent:
+    """What vLLM's class reads to make a `BlockStored` of."""
+
+    block_hashes: list[Any]
+    parent_block_hash: Any
+    token_ids: list[int]
+    block_size: int
+    medium: str | None = None
+    lora_id: int | None = None
+    lora_name: str | None = None
 
 
 class LMCacheConnectorV1Impl:
@@ -138,6 +152,8 @@ class LMCacheConnectorV1Impl:
             self._worker = InProcessWorker(
                 server, geometry, self._vllm_config.model_config.model, settings.chunk_size, self._steps_in_flight()
             )
+            if settings.enable_kv_events and rank == 0:
+                self._worker.publish_events()
         except BaseException:
             server.close()
             raise
@@ -217,9 +233,36 @@ class LMCacheConnectorV1Impl:
         """Blocks whose loads failed since the last call."""
         return set() if self._worker is None else self._worker.take_failed_blocks()
 
-    def get_kv_events(self) -> list[Any]:
-        """Chunks that became available since the last call."""
-        return []
+    def take_chunk_events(self) -> list[ChunkEvent]:
+        """Chunks that came or went since the last call; nothing unless `enable_kv_events` is set."""
+        return [] if self._worker is None else self._worker.events()
+
+    def get_kv_events(self) -> list[CacheStoreEvent]:
+        """Chunks that became available since the last call; vLLM's class has no word for those that went."""
+        if not (events := self.take_chunk_events()):
+            return []
+        from lmcache.integration.vllm.kv_events import as_vllm_hash
+
+        return [
+            CacheStoreEvent(
+                block_hashes=[as_vllm_hash(item) for item in event.hashes],
+                parent_block_hash=None if event.parent is None else as_vllm_hash(event.parent),
+                token_ids=list(event.tokens),
+                block_size=self.chunk_size,
+                medium=event.medium,
+            )
+            for event in events
+            if isinstance(event, ChunkStored)
+        ]
+
+    @property
+    def chunk_size(self) -> int:
+        """Tokens of a chunk, 0 without a cache."""
+        return 0 if self._settings is None else self._settings.chunk_size
+
+    def reset_cache(self) -> bool | None:
+        """Empties the workers' caches of what nobody uses."""
+        return None if self._scheduler is None else self._scheduler.adapter.reset_cache()
 
     def shutdown(self) -> None:
         """Ends the cache, or the connections to it. May be called more than once."""
