@@ -27,7 +27,11 @@ let yamlLinking: [LinkerSetting] =
 /// SwiftPM's own switch for a static standard library leaves dynamic products out.
 let libraryLinking: [LinkerSetting] =
     isStatic
-    ? [.unsafeFlags(["-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map"])]
+    ? [
+        .unsafeFlags([
+            "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map",
+        ])
+    ]
     : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -68,11 +72,12 @@ let sources: [Target] = [
     // Level 2
     .target(
         name: "CacheEngine",
-        dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
-    .target(name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
+    .target(
+        name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
     .target(
         name: "CacheService",
@@ -85,7 +90,10 @@ let sources: [Target] = [
     // Level 4
     .target(
         name: "EngineKit",
-        dependencies: ["CacheEngine", "CacheService", "KVModel", "L1Cache", "DeviceTransfer", "Telemetry", logging],
+        dependencies: [
+            "CacheEngine", "CacheService", "KVModel", "L1Cache", "L2Storage", "L2FileSystem", "DeviceTransfer",
+            "Telemetry", logging,
+        ],
         swiftSettings: memorySafe),
     // Level 5
     .target(
@@ -103,7 +111,8 @@ let sources: [Target] = [
     .target(
         name: "LMCacheC",
         dependencies: [
-            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol", "L1Cache",
+            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol",
+            "L1Cache",
             "KVModel", "Telemetry", "NativeThreads", "ZMQTransport", logging,
         ],
         swiftSettings: checked, linkerSettings: libraryLinking),
@@ -125,7 +134,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",
-        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        dependencies: ["CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel", "Telemetry", logging],
         path: "Tests/Support/EngineTestSupport", swiftSettings: checked),
 ]
 
@@ -154,7 +163,7 @@ let tests: [Target] = [
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
         "CacheService",
         with: [
@@ -163,15 +172,17 @@ let tests: [Target] = [
             "MessagePack", logging,
         ]),
     unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
-    unitTests("EngineKit", with: ["Telemetry"]),
+    unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
-    unitTests("InProcessConfiguration", with: ["EngineKit", "Telemetry"]),
-    unitTests("LMCacheC", with: ["CLMCache"], exclude: ["Program"]),
+    unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
+    unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
-    jointTests("SimulationTests", of: ["EngineTestSupport", "CacheEngine", "L1Cache", "DeviceTransfer", "KVModel"]),
+    jointTests(
+        "SimulationTests",
+        of: ["EngineTestSupport", "CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel"]),
     jointTests(
         "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         exclude: ["Snapshots"]),

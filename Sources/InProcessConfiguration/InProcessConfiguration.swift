@@ -31,7 +31,8 @@ package struct InProcessConfiguration: Sendable {
             self.usesOnlySecondTier = false
         }
         if case .string("builtin")? = layered.values["pre_caching_hash_algorithm"], !self.adapters.isEmpty {
-            notices.append("'pre_caching_hash_algorithm' builtin is answered with blake3, which needs no PYTHONHASHSEED")
+            notices.append(
+                "'pre_caching_hash_algorithm' builtin is answered with blake3, which needs no PYTHONHASHSEED")
         }
         self.notices = notices
     }

@@ -14,7 +14,8 @@ package enum YAMLScalar {
         default: break
         }
         let bytes = Array(text.utf8)
-        let digits = bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") ? bytes.dropFirst() : bytes[...]
+        let digits =
+            bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") ? bytes.dropFirst() : bytes[...]
         guard let first = digits.first, Self.isDigit(first) || first == UInt8(ascii: ".") else { return .string(text) }
         if let number = Self.integer(text, digits) { return .integer(number) }
         if digits.allSatisfy(Self.isOfDecimal), digits.contains(where: Self.isDigit), let number = Double(text),
@@ -30,7 +31,9 @@ package enum YAMLScalar {
             let isNegative = text.hasPrefix("-")
             return Int((isNegative ? "-" : "") + String(decoding: digits.dropFirst(2), as: UTF8.self), radix: 16)
         }
-        guard digits.allSatisfy(Self.isDigit), digits.count == 1 || digits.first != UInt8(ascii: "0") else { return nil }
+        guard digits.allSatisfy(Self.isDigit), digits.count == 1 || digits.first != UInt8(ascii: "0") else {
+            return nil
+        }
         return Int(text)
     }
 
@@ -39,6 +42,7 @@ package enum YAMLScalar {
     private static func isExponent(_ byte: UInt8) -> Bool { byte == UInt8(ascii: "e") || byte == UInt8(ascii: "E") }
 
     private static func isOfDecimal(_ byte: UInt8) -> Bool {
-        Self.isDigit(byte) || Self.isExponent(byte) || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "+")].contains(byte)
+        Self.isDigit(byte) || Self.isExponent(byte)
+            || [UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "+")].contains(byte)
     }
 }

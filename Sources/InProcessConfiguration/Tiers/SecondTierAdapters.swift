@@ -43,7 +43,8 @@ struct SecondTierAdapters {
         case "fs", "file":
             guard let path = parts?.path, path.utf8.count > 1 else { throw Self.refusal(url, accepted) }
             return .object([("type", "fs"), ("base_path", .string(path))])
-        case "lm", "infinistore", "mooncakestore", "blackhole", "rediss", "redis-sentinel", "hf3fs", "sagemaker-hyperpod",
+        case "lm", "infinistore", "mooncakestore", "blackhole", "rediss", "redis-sentinel", "hf3fs",
+            "sagemaker-hyperpod",
             "plugin", "external", "audit", "mock":
             throw InProcessConfigurationError(
                 "'remote_url' with \(parts?.scheme ?? ""):// is not supported; accepted is \(accepted)")
@@ -88,6 +89,7 @@ struct SecondTierAdapters {
     private static func refusal(_ url: String, _ accepted: String) -> InProcessConfigurationError {
         // Passwords stay out of logs.
         let shown = url.split(separator: "@").last.map(String.init) ?? url
-        return InProcessConfigurationError("'remote_url' is \(JSONValue.string(shown).serialized()), accepted is \(accepted)")
+        return InProcessConfigurationError(
+            "'remote_url' is \(JSONValue.string(shown).serialized()), accepted is \(accepted)")
     }
 }

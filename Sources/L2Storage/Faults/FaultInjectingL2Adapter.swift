@@ -43,6 +43,7 @@ package final class FaultInjectingL2Adapter: L2Adapter {
 
     package func cancel(_ task: L2TaskID) { self.inner.cancel(task) }
     package func expireOverdue() { self.inner.expireOverdue() }
+    package func bind(to manifest: L2NamespaceManifest) -> L2Binding { self.inner.bind(to: manifest) }
     package func usage() -> L2Usage { self.inner.usage() }
     package func leastRecent(limit: Int) -> [ObjectKey] { self.inner.leastRecent(limit: limit) }
     package func close(milliseconds: Int) -> Bool { self.inner.close(milliseconds: milliseconds) }

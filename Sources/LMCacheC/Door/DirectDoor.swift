@@ -59,7 +59,8 @@ final class DirectDoor: Sendable {
         switch taking {
         case .reply(let frames): return frames.dropFirst()
         case .closed: throw .closed
-        case .unknown: throw LibraryError(.unknownTicket, "there is no ticket \(ticket): its reply was taken, or it never was")
+        case .unknown:
+            throw LibraryError(.unknownTicket, "there is no ticket \(ticket): its reply was taken, or it never was")
         case .notYet, nil: throw LibraryError(.timedOut, "no reply to ticket \(ticket) within \(milliseconds) ms")
         }
     }

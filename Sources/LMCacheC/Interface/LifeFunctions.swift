@@ -5,22 +5,28 @@ import Glibc
 import InProcessConfiguration
 import Telemetry
 
+/// The contract's version. The contract: lmcache.h.
 @c @implementation
 public func lmcache_abi_version() -> UInt32 { LMCACHE_ABI_VERSION }
 
+/// The library's version as text. The contract: lmcache.h.
 @c @implementation
-public func lmcache_version() -> UnsafePointer<CChar>! { UnsafePointer(versionText) }
+public func lmcache_version() -> UnsafePointer<CChar>? { UnsafePointer(versionText) }
 
 /// Lives as long as the process.
 nonisolated(unsafe) private let versionText: UnsafeMutablePointer<CChar>? = strdup(LMCacheVersion.current)
 
+/// Resolves a configuration document to JSON. The contract: lmcache.h.
 @c @implementation
 public func lmcache_configuration_resolve(
-    _ document: UnsafePointer<CChar>!, _ document_length: Int, _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>!,
-    _ json_length: UnsafeMutablePointer<Int>!
+    _ document: UnsafePointer<CChar>?, _ document_length: Int,
+    _ json: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?,
+    _ json_length: UnsafeMutablePointer<Int>?
 ) -> Int32 {
     LibraryError.result { () throws(LibraryError) in
-        guard let json, let json_length else { throw LibraryError(.invalidArgument, "json and json_length must be set") }
+        guard let json, let json_length else {
+            throw LibraryError(.invalidArgument, "json and json_length must be set")
+        }
         let configuration = try Argument.configuration(document, document_length)
         let text = try CopiedBytes.text(configuration.json.serialized())
         json.pointee = text.base
@@ -28,10 +34,11 @@ public func lmcache_configuration_resolve(
     }
 }
 
+/// Creates and starts an instance. The contract: lmcache.h.
 @c @implementation
 public func lmcache_create(
-    _ document: UnsafePointer<CChar>!, _ document_length: Int, _ socket_path: UnsafePointer<CChar>!
-) -> OpaquePointer! {
+    _ document: UnsafePointer<CChar>?, _ document_length: Int, _ socket_path: UnsafePointer<CChar>?
+) -> OpaquePointer? {
     LibraryError.reported(otherwise: { _ in nil }) { () throws(LibraryError) -> OpaquePointer? in
         let configuration = try Argument.configuration(document, document_length)
         let path = try Argument.socketPath(socket_path)
@@ -46,8 +53,9 @@ public func lmcache_create(
     }
 }
 
+/// Ends an instance. The contract: lmcache.h.
 @c @implementation
-public func lmcache_destroy(_ instance: OpaquePointer!) {
+public func lmcache_destroy(_ instance: OpaquePointer?) {
     guard let instance else { return }
     _ = LibraryError.result { () throws(LibraryError) in
         guard let cache = try InstanceRegistry.ofThisProcess.remove(instance) else { throw .closed }
@@ -55,5 +63,6 @@ public func lmcache_destroy(_ instance: OpaquePointer!) {
     }
 }
 
+/// Frees what the library handed out. The contract: lmcache.h.
 @c @implementation
-public func lmcache_free_bytes(_ bytes: UnsafeMutableRawPointer!) { free(bytes) }
+public func lmcache_free_bytes(_ bytes: UnsafeMutableRawPointer?) { free(bytes) }

@@ -9,8 +9,14 @@ import YAMLReader
         ("", "null"),
         ("# only a remark\n", "null"),
         ("chunk_size: 256", #"{"chunk_size":256}"#),
-        ("a: true\nb: No\nc: ~\nd: 5.0\ne: 1e3\nf: -0x1F", #"{"a":true,"b":false,"c":null,"d":5.0,"e":1000.0,"f":-31}"#),
-        ("a: 'true'\nb: \"12\"\nc: 007\nd: 1.2.3\ne: redis://h:1", #"{"a":"true","b":"12","c":"007","d":"1.2.3","e":"redis://h:1"}"#),
+        (
+            "a: true\nb: No\nc: ~\nd: 5.0\ne: 1e3\nf: -0x1F",
+            #"{"a":true,"b":false,"c":null,"d":5.0,"e":1000.0,"f":-31}"#
+        ),
+        (
+            "a: 'true'\nb: \"12\"\nc: 007\nd: 1.2.3\ne: redis://h:1",
+            #"{"a":"true","b":"12","c":"007","d":"1.2.3","e":"redis://h:1"}"#
+        ),
         ("list:\n  - 1\n  - two\nflow: [a, {b: 1}]", #"{"list":[1,"two"],"flow":["a",{"b":1}]}"#),
         ("text: |\n  one\n  two\n", #"{"text":"one\ntwo\n"}"#),
         ("n: !!str 12", #"{"n":"12"}"#),
