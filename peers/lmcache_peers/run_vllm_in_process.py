@@ -9,6 +9,7 @@ Engines come one after the other, each with its scenarios; prints one line for e
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pathlib
 import socket
@@ -31,6 +32,9 @@ from lmcache_peers.server import CacheServer
 BLOCKS = 130
 DEFAULT_PORT = 5555
 """Where the multi-process connector looks for a server when nothing tells it."""
+
+FOLDER = "FOLDER"
+"""Stands for a folder of the case's own."""
 
 Scenario = Callable[[Any], str]
 
@@ -59,15 +63,22 @@ BY_NAME = Case(
         quick_start.chunked_prefill,
         in_process.preempting,
         in_process.killed_and_started_again,
-        in_process.nothing_is_left,
+        in_process.nothing_went_wrong,
     ],
     options=("--num-gpu-blocks-override", str(BLOCKS)),
     connector=connector(),
 )
 BY_PATH = Case(
     "module-path",
-    [quick_start.cold_then_repeat, quick_start.many_at_once, in_process.nothing_is_left],
-    connector=connector("LMCacheConnectorV1Dynamic", by_path=True, use_layerwise=True),
+    [
+        quick_start.cold_then_repeat,
+        quick_start.many_at_once,
+        in_process.restarted_with_its_disk,
+        in_process.nothing_went_wrong,
+    ],
+    connector=connector(
+        "LMCacheConnectorV1Dynamic", by_path=True, use_layerwise=True, local_disk=FOLDER, max_local_disk_size=1
+    ),
 )
 WRONG = Case(
     "wrong-configuration",
@@ -114,8 +125,9 @@ def play(case: Case, scenarios: list[Scenario], logs: pathlib.Path, dtype: str, 
     with tempfile.TemporaryDirectory(prefix="lmcache-") as folder, server_of(case, logs) as server:
         runtime = pathlib.Path(folder)
         environment = {"LMCACHE_RUNTIME_DIR": folder, **dict(case.environment)}
+        chosen = None if case.connector is None else json.loads(json.dumps(case.connector).replace(FOLDER, folder))
         engine = Engine(
-            case.name, logs, 0, dtype=dtype, options=case.options, connector=case.connector, environment=environment
+            case.name, logs, 0, dtype=dtype, options=case.options, connector=chosen, environment=environment
         )
         began = time.monotonic()
         engine.start()

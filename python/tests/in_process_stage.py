@@ -107,5 +107,5 @@ class Engine:
 
     def shutdown(self) -> None:
         for worker in self.workers:
-            worker._lmcache_engine.shutdown()
-        self.impl.shutdown()
+            worker.shutdown()
+        self.scheduler.shutdown()

@@ -150,3 +150,38 @@ def test_what_vllm_passes_for_its_offloading_option(start: Start) -> None:
     engine = start(chunk_size=CHUNK, local_cpu=True, max_local_cpu_size=0.03125)
     server = engine.workers[0]._lmcache_engine._worker._server
     assert server.usage()["capacity_bytes"] == 1 << 25
+
+
+def test_events_tell_what_was_stored(start: Start) -> None:
+    from waiting import eventually
+
+    engine = start(enable_kv_events=True)
+    events = engine.workers[0]._lmcache_engine._worker._events
+    eventually(lambda: events._placements._incarnation is not None)
+    engine.admit(request("a", TOKENS), [1, 2, 3, 4, 5])
+    seen: list[Any] = []
+
+    def found() -> int:
+        events = engine.workers[0].get_kv_connector_kv_cache_events()
+        seen.extend([] if events is None else events.get_all_events())
+        return len(seen)
+
+    eventually(lambda: found() >= 2)
+    first, second = seen
+    assert [list(first.token_ids), list(second.token_ids)] == [TOKENS[:16], TOKENS[16:32]]
+    assert first.parent_block_hash is None and second.parent_block_hash == first.block_hashes[0]
+    assert first.block_size == CHUNK
+
+
+def test_a_disk_keeps_the_cache_over_a_restart(start: Start, tmp_path: pathlib.Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    options = {"local_disk": str(disk), "max_local_disk_size": 0.1}
+    first = start(engine="first", **options)
+    first.admit(request("a", TOKENS), [1, 2, 3, 4, 5])
+    known = first.blocks([1, 2, 3, 4]).clone()
+    first.shutdown()
+    second = start(engine="second", **options)
+    (seen,) = second.admit(request("b", TOKENS), [9, 8, 7, 6, 10])
+    assert not seen.errors
+    assert torch.equal(second.blocks([9, 8, 7, 6]), known)

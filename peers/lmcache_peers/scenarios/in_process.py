@@ -49,14 +49,23 @@ def killed_and_started_again(stage: InProcessStage) -> str:
     return f"cold after the restart, then {warm}; {same}"
 
 
-def nothing_is_left(stage: InProcessStage) -> str:
-    """No traceback, no half without a cache, and after a proper end no socket."""
+def restarted_with_its_disk(stage: InProcessStage) -> str:
+    """What the disk has is found by the next engine, and gives the same text."""
     engine = stage.first
-    expect_equal("halves without a cache", reasons_to_be_off(engine), [])
-    expect_equal("tracebacks", engine.process.text().count("Traceback"), 0)
-    engine.stop()
-    expect_equal("sockets", stage.sockets(), [])
-    return "no traceback, no socket"
+    prompt = random_tokens(seed=95, count=900)
+    known = stage.ask(engine, prompt)
+    expect_cold(known, prompt)
+    stage.restart(engine)
+    again = stage.ask(engine, prompt)
+    expect_hit(again, prompt, cached=len(prompt))
+    return f"{again}; {expect_same(known.completion, again.completion)}"
+
+
+def nothing_went_wrong(stage: InProcessStage) -> str:
+    """No traceback in the engine's log, and no half of it without a cache."""
+    expect_equal("halves without a cache", reasons_to_be_off(stage.first), [])
+    expect_equal("tracebacks", stage.first.process.text().count("Traceback"), 0)
+    return "no traceback, both halves have the cache"
 
 
 def wrong_configuration(stage: InProcessStage) -> str:

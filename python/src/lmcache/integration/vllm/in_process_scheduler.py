@@ -62,13 +62,11 @@ class InProcessScheduler(SchedulerSide):
         settings: InProcessSettings,
         workers: int = 1,
         steps_in_flight: int = 2,
-        can_wait: bool = True,
     ) -> None:
         super().__init__(adapter, geometry, settings.is_storing, settings.save_decode_cache)
         self._settings = settings
         self._is_holding = workers > 1
         self._steps_in_flight = steps_in_flight
-        self._can_wait = can_wait
         self._step = 0
         self._last_load = -steps_in_flight
         self._reached: dict[str, int] = {}
@@ -95,9 +93,9 @@ class InProcessScheduler(SchedulerSide):
                 extra, _ = super().matched_tokens(request, num_computed_tokens)
         if extra is None:
             self._asked.add(request.request_id)
-            return self._give_up(request) if deadline is not None or not self._can_wait else None
+            return None if deadline is None else self._give_up(request)
         self._asked.discard(request.request_id)
-        return self._trimmed(request, num_computed_tokens, extra)
+        return self._trimmed(num_computed_tokens, extra)
 
     def _begin_without_lookup(self, request: Any) -> None:
         tracker = RequestTracker.of(request)
@@ -111,25 +109,13 @@ class InProcessScheduler(SchedulerSide):
         self.adapter.end_session(tracker.request_id)
         return 0
 
-    def _trimmed(self, request: Any, num_computed_tokens: int, extra: int) -> int:
-        tracker = self.trackers[request.request_id]
+    def _trimmed(self, num_computed_tokens: int, extra: int) -> int:
         most = self._settings.max_tokens_per_load
         if most and extra > most:
             end = (num_computed_tokens + most) // self._chunk_size * self._chunk_size
-            tracker.cache_hit = max(end, 0)
             extra = max(0, end - num_computed_tokens)
         if extra < self._settings.min_retrieve_tokens:
             extra = 0
-        if tracker.state is RequestState.PREFETCHING:
-            logger.info(
-                "Reqid: %s, Total tokens %d, Inference Engine computed tokens: %d, LMCache hit tokens: %d,"
-                " need to load: %d",
-                tracker.request_id,
-                request.num_tokens,
-                num_computed_tokens,
-                tracker.stored,
-                extra,
-            )
         return extra
 
     def allocated(self, request: Any, num_external_tokens: int) -> None:
@@ -141,11 +127,23 @@ class InProcessScheduler(SchedulerSide):
             tracker.state = RequestState.READY
         if tracker.state is not RequestState.PREFETCHING:
             return
+        logger.info(
+            "Reqid: %s, Total tokens %d, Inference Engine computed tokens: %d, LMCache hit tokens: %d,"
+            " need to load: %d",
+            tracker.request_id,
+            request.num_tokens,
+            tracker.local_hit,
+            tracker.stored,
+            num_external_tokens,
+        )
         if num_external_tokens <= 0:
             tracker.state = RequestState.READY
             self._settle(tracker, [(0, tracker.tokens.count)])
             return
         tracker.state = RequestState.WAITING_FOR_LOAD
+        # What is loaded may be less than what was found; chunks are loaded whole.
+        end = -(-(tracker.local_hit + num_external_tokens) // self._chunk_size) * self._chunk_size
+        tracker.cache_hit = min(tracker.cache_hit, end)
         self._loading.append(tracker)
         self._settle(tracker, [(0, tracker.local_hit), (tracker.cache_hit, tracker.tokens.count)])
 

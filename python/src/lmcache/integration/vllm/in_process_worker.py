@@ -114,6 +114,10 @@ class InProcessWorker:
         )
         context.register()
         self._context = context
+        if self._events is not None:
+            # What is stored before a stream begins is not told.
+            self._health.start()
+            self._events.start()
         blocks = max(1, max(int(tensor.shape[0]) for tensor in tensors))
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         self._bytes_per_token = size / blocks / self._geometry.common_span
@@ -125,7 +129,7 @@ class InProcessWorker:
     # Events
 
     def publish_events(self) -> None:
-        """From now on `events` tells what comes and goes."""
+        """From the registration on `events` tells what comes and goes. To be called before it."""
         if self._server.url is not None:
             # Streams are for the socket only.
             self._events_client = WireClient(self._server.url)
@@ -135,8 +139,6 @@ class InProcessWorker:
         """Chunks that came or went since the last call."""
         if self._events is None or self._is_closed:
             return []
-        self._health.start()
-        self._events.start()
         return self._events.take()
 
     # Loads
@@ -151,7 +153,8 @@ class InProcessWorker:
         _synchronize(self._device)
         self._totals = plan.total_tokens
         for entry in plan.loads:
-            self._loads.append((entry, self._submit("retrieve", entry), time.perf_counter()))
+            began = time.perf_counter()
+            self._loads.append((entry, self._submit("retrieve", entry), began))
 
     def end_loads(self, is_in_time: bool = True) -> None:
         """Waits for the loads that were begun; does nothing when there are none.

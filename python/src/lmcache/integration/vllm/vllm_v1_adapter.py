@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorMetadata, KVConnectorRole
+from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
 
 from lmcache import __version__
 from lmcache.events.placements import ChunkEvent, ChunkStored
@@ -72,6 +72,9 @@ class LMCacheConnectorV1Impl:
         self._scheduler: InProcessScheduler | None = None
         self._worker: InProcessWorker | None = None
         self.kv_caches: dict[str, torch.Tensor] = {}
+        if getattr(type(parent), "shutdown", None) is getattr(KVConnectorBase_V1, "shutdown", None):
+            # vLLM's class forwards everything but the end.
+            parent.shutdown = self.shutdown
         name = "scheduler" if role == KVConnectorRole.SCHEDULER else "worker"
         try:
             if role == KVConnectorRole.SCHEDULER:
@@ -132,9 +135,7 @@ class LMCacheConnectorV1Impl:
         try:
             if adapter.chunk_size != settings.chunk_size:
                 raise ValueError(f"the workers have chunks of {adapter.chunk_size} tokens, not {settings.chunk_size}")
-            self._scheduler = InProcessScheduler(
-                adapter, geometry, settings, world_size, self._steps_in_flight(), self._can_wait
-            )
+            self._scheduler = InProcessScheduler(adapter, geometry, settings, world_size, self._steps_in_flight())
         except BaseException:
             adapter.shutdown()
             raise
