@@ -111,6 +111,10 @@ def test_futures_end_by_their_deadline_and_by_close(server: EmbeddedServer) -> N
 
 
 def test_many_threads_call_at_once(server: EmbeddedServer) -> None:
+    # What one thread still writes, the others would not find.
+    memory = ProcessMemory()
+    register(server.client(), memory, instance=99)
+    assert server.client().call("store", key("first"), 99, [list(range(1, 9))], b"event", timeout=20)[1] is True
     failures: list[BaseException] = []
 
     def work(number: int) -> None:

@@ -104,7 +104,7 @@ import Testing
         ),
         (
             "local_disk: '/a,/b'\nmax_local_disk_size: 2", 3,
-            #"{"type":"fs","base_path":"/b","max_capacity_gb":2.0,"eviction":{"eviction_policy":"LRU"}}"#
+            #"{"type":"fs","base_path":"/b/rank_3","max_capacity_gb":2.0,"eviction":{"eviction_policy":"LRU"}}"#
         ),
         ("remote_url: redis://cache", 0, #"{"type":"resp","host":"cache","port":6379}"#),
         (
@@ -119,7 +119,16 @@ import Testing
     ])
     func diskAndRemoteBecomeSecondTiers(_ yaml: String, _ rank: Int, _ adapter: String) throws {
         let document = JSONValue.object([("file", .string(yaml)), ("rank", .integer(rank))]).serialized()
-        #expect(try InProcessConfiguration(document: document).adapters == [adapter])
+        let values = try LayeredValues(ConfigurationLayers(document: document)).values
+        #expect(try SecondTierAdapters(values: values, rank: rank).texts() == [adapter])
+    }
+
+    @Test func adaptersAreCheckedAndSharedStoresAreForOneWorker() throws {
+        #expect(try InProcessConfiguration(document: "local_disk: /a\nmax_local_disk_size: 1").plans.count == 1)
+        let error = #expect(throws: InProcessConfigurationError.self) {
+            try InProcessConfiguration(document: #"{"file": "remote_url: redis://h", "rank": 1}"#)
+        }
+        #expect(error?.description.hasPrefix("'remote_url' of a shared store is not supported with several") == true)
     }
 
     @Test func saysWhatHasNoEffect() throws {
