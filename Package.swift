@@ -49,6 +49,7 @@ let httpFront: [Target.Dependency] = [
 let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
+    .target(name: "CCUDATypes"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
     .target(name: "CLMCache"),
@@ -75,6 +76,10 @@ let sources: [Target] = [
         dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
+        name: "CUDATransfer",
+        dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
+        exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
+    .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     .target(
         name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
@@ -86,13 +91,14 @@ let sources: [Target] = [
         ],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["Telemetry", "NativeThreads", logging] + httpFront, swiftSettings: checked),
+        name: "AdminHTTP", dependencies: ["KVModel", "Telemetry", "NativeThreads", logging] + httpFront,
+        swiftSettings: checked),
     // Level 4
     .target(
         name: "EngineKit",
         dependencies: [
-            "CacheEngine", "CacheService", "KVModel", "L1Cache", "L2Storage", "L2FileSystem", "DeviceTransfer",
-            "Telemetry", logging,
+            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
+            "L2FileSystem", "Telemetry", logging,
         ],
         swiftSettings: memorySafe),
     // Level 5
@@ -100,7 +106,7 @@ let sources: [Target] = [
         name: "ServerKit",
         dependencies: [
             "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
-            "DurableFile", "KVModel", "Telemetry", logging,
+            "DurableFile", "KVModel", "L2Storage", "NativeThreads", "Telemetry", logging,
         ],
         swiftSettings: checked),
     .target(
@@ -118,7 +124,10 @@ let sources: [Target] = [
         swiftSettings: checked, linkerSettings: libraryLinking),
     .executableTarget(
         name: "lmcache",
-        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
+        dependencies: [
+            "ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "L2Storage", "KVModel",
+            "NativeThreads", arguments,
+        ],
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
@@ -128,6 +137,7 @@ let sources: [Target] = [
     .target(
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
         path: "Fuzz/Entries", swiftSettings: checked),
+    .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
         name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
@@ -162,6 +172,8 @@ let tests: [Target] = [
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
+    unitTests(
+        "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
     unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
@@ -171,7 +183,7 @@ let tests: [Target] = [
             "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
             "MessagePack", logging,
         ]),
-    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
+    unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
     unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
