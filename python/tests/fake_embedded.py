@@ -25,7 +25,7 @@ class ConfigurationError(ValueError):
 
 def resolve_configuration(document: str) -> dict[str, Any]:
     """The layers over the few keys that tests use."""
-    layers = json.loads(document)
+    layers = {"environment": {}, "overlay": {}, **json.loads(document)}
     values: dict[str, Any] = {"chunk_size": CHUNK, "notices": []}
     known = {"chunk_size", "use_layerwise", "save_decode_cache", "min_retrieve_tokens", "priority_limit"}
     known |= {"lookup_timeout_ms", "local_cpu", "max_local_cpu_size", "enable_kv_events"}

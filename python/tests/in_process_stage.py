@@ -46,6 +46,7 @@ class Engine:
     def __init__(self, connector: Callable[..., Any], world: int = 1, engine: str = "e", **options: Any) -> None:
         self.workers: list[Any] = []
         self.tensors: list[dict[str, Any]] = []
+        self.events: list[Any] = []
         for rank in range(world):
             config = vllm_config(rank, world, engine=engine, **options)
             worker = connector(config, KVConnectorRole.WORKER, cache_config())
@@ -80,8 +81,7 @@ class Engine:
         metadata = self.scheduler.build_connector_meta(scheduled)
         return [self._work(worker, metadata, has_loads, finished or set()) for worker in self.workers]
 
-    @staticmethod
-    def _work(worker: Any, metadata: Any, has_loads: bool, finished: set[str]) -> Any:
+    def _work(self, worker: Any, metadata: Any, has_loads: bool, finished: set[str]) -> Any:
         worker.bind_connector_metadata(pickle.loads(pickle.dumps(metadata)))
         if has_loads:
             worker.start_load_kv(None)
@@ -94,9 +94,15 @@ class Engine:
         sent, received = worker.get_finished(finished)
         assert received is None
         errors = worker.get_block_ids_with_load_errors()
-        worker.get_kv_connector_kv_cache_events()
+        self.take_events(worker)
         worker.clear_connector_metadata()
         return SimpleNamespace(sent=sent, errors=errors)
+
+    def take_events(self, worker: Any) -> list[Any]:
+        """Adds what a worker tells to `events`."""
+        told = worker.get_kv_connector_kv_cache_events()
+        self.events += [] if told is None else told.get_all_events()
+        return self.events
 
     def finish(self, request: Any, status: str = "FINISHED_STOPPED") -> Any:
         request.status = SimpleNamespace(name=status)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fabricated import output, request
+from waiting import eventually
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("vllm")
@@ -153,21 +154,12 @@ def test_what_vllm_passes_for_its_offloading_option(start: Start) -> None:
 
 
 def test_events_tell_what_was_stored(start: Start) -> None:
-    from waiting import eventually
-
     engine = start(enable_kv_events=True)
-    events = engine.workers[0]._lmcache_engine._worker._events
-    eventually(lambda: events._placements._incarnation is not None)
+    follower = engine.workers[0]._lmcache_engine._worker._events
+    eventually(lambda: follower._placements._incarnation is not None)
     engine.admit(request("a", TOKENS), [1, 2, 3, 4, 5])
-    seen: list[Any] = []
-
-    def found() -> int:
-        events = engine.workers[0].get_kv_connector_kv_cache_events()
-        seen.extend([] if events is None else events.get_all_events())
-        return len(seen)
-
-    eventually(lambda: found() >= 2)
-    first, second = seen
+    eventually(lambda: len(engine.take_events(engine.workers[0])) >= 2)
+    first, second = engine.events
     assert [list(first.token_ids), list(second.token_ids)] == [TOKENS[:16], TOKENS[16:32]]
     assert first.parent_block_hash is None and second.parent_block_hash == first.block_hashes[0]
     assert first.block_size == CHUNK

@@ -108,7 +108,8 @@ def test_many_prompts_with_preemptions_aborts_and_failing_loads(
         engine.add(name, prompt, most=chance.randrange(1, 12))
         for _ in range(chance.randrange(4)):
             engine.step()
-        if chance.random() < 0.15:
+        # vLLM takes blocks of an aborted request that failed for those of the next one, with steps in flight.
+        if chance.random() < 0.15 and in_flight == 1:
             asked.pop(name)
             engine.abort(name)
     engine.run()

@@ -50,9 +50,9 @@ class _Held:
 class InProcessScheduler(SchedulerSide):
     """Plans synchronous loads. Used by one thread.
 
-    A load may fail while the step computes with what it should have brought, and the engine steps on before the
-    scheduler hears of it. What is computed in those `steps_in_flight` steps must not be stored: one worker sees to it by
-    itself; of several, only one knows, so here stores wait until the steps are over.
+    A load may fail while the step computes with what it should have brought, and the engine begins up to
+    `steps_in_flight` more steps before the scheduler hears of it. What they compute must not be stored: one worker sees
+    to it by itself; of several, only one knows, so here stores wait until the steps are over.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class InProcessScheduler(SchedulerSide):
         if self._step <= self._last_load + self._steps_in_flight:
             fresh = [entry for entry in plan.stores if entry.request_id not in plan.kept]
             plan.stores = [entry for entry in plan.stores if entry.request_id in plan.kept]
-            release_at = self._step + self._steps_in_flight
+            release_at = self._step + self._steps_in_flight + 1
             self._held += [_Held(entry, self.trackers[entry.request_id], release_at) for entry in fresh]
         waiting = []
         for held in self._held:

@@ -104,7 +104,9 @@ class LMCacheConnectorV1Impl:
         resolved = dict(resolve_configuration(text))
         for notice in resolved.pop("notices", None) or []:
             logger.warning("%s", notice)
-        logger.info("LMCache Configuration: %s", resolved)
+        standard = resolve_configuration("{}")
+        changed = {name: value for name, value in resolved.items() if value != standard.get(name)}
+        logger.info("LMCache Configuration: %s (all else is at its default)", changed)
         self._settings = InProcessSettings.of(resolved, extra, transfer.kv_role)
         return text, self._settings
 
