@@ -37,6 +37,7 @@ FOLDER = "FOLDER"
 """Stands for a folder of the case's own."""
 
 Scenario = Callable[[Any], str]
+_KEPT = {"LMCACHE_LIBRARY", "LMCACHE_LOG_LEVEL", "LMCACHE_PEERS_DIR", "LMCACHE_PEERS_CLIENT", "LMCACHE_SERVER_COMMAND"}
 
 
 @dataclass
@@ -147,7 +148,8 @@ def main() -> int:
     wanted = {name for name in arguments.only.split(",") if name}
     logs = settings.LOGS / time.strftime("vllm-in-process-%Y%m%d-%H%M%S")
     print(f"logs in {logs}", flush=True)
-    for name in [name for name in os.environ if name.startswith("LMCACHE_CHUNK")]:
+    # What a case does not say is at its default, whatever this program's own environment holds.
+    for name in [name for name in os.environ if name.startswith("LMCACHE_") and name not in _KEPT]:
         del os.environ[name]
     report = Report()
     before = shared_memory.names()
