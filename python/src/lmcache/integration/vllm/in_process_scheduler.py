@@ -9,6 +9,7 @@ from typing import Any
 
 from lmcache.integration.vllm.geometry import Geometry
 from lmcache.integration.vllm.in_process_settings import InProcessSettings
+from lmcache.integration.vllm.older_outputs import normalized
 from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
 from lmcache.integration.vllm.scheduler_side import SchedulerSide
@@ -151,6 +152,7 @@ class InProcessScheduler(SchedulerSide):
 
     def step(self, output: Any) -> InProcessPlan:
         """What this step's workers have to load and store."""
+        output = normalized(output)
         if output.num_scheduled_tokens:
             self._step += 1
         for request_id in getattr(output, "finished_req_ids", ()):
