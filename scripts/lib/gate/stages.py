@@ -69,5 +69,8 @@ STAGES = (
         count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
+    Stage(
+        "in-process", ("peers/run-vllm-in-process", "--only", "default-name,module-path"), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
 )

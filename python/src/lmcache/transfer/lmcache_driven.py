@@ -12,7 +12,7 @@ from lmcache.transfer.job import TransferJob
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import DeviceMessagingFuture
 from lmcache.wire.client import WireClient
-from lmcache.wire.types import CUDATensor, EngineGroupInfo, SharedMemoryTensor, as_extension
+from lmcache.wire.types import EngineGroupInfo, as_extension
 
 logger = init_logger(__name__)
 
@@ -36,7 +36,7 @@ class LMCacheDrivenContext:
         instance_id: int,
         model_name: str,
         world_size: int,
-        describe: Callable[[], Sequence[SharedMemoryTensor | CUDATensor]],
+        describe: Callable[[], Sequence[msgspec.Struct]],
         group_infos: Sequence[EngineGroupInfo],
         layout_hints: Mapping[str, Any],
         timeout: float,
