@@ -14,6 +14,11 @@ package struct PrefixSurvey: Sendable {
     /// One hold on each resident cell.
     package internal(set) var holds: [ObjectHandle] = []
 
+    package init(cells: [Cell], holds: [ObjectHandle]) {
+        self.cells = cells
+        self.holds = holds
+    }
+
     init(rows: Int, chunks: Int) {
         self.cells = Array(repeating: .absent, count: rows * chunks)
     }
