@@ -103,6 +103,8 @@ package struct PrefetchController: Sendable {
     package var inFlightCount: Int { self.running }
     package var queuedCount: Int { self.queue.count }
     package var isIdle: Bool { self.jobs.isEmpty }
+    /// The earliest deadline of those that are not over.
+    package var firstDeadline: L2Instant? { self.jobs.values.map(\.deadline).min() }
 
     package func count(_ isMeant: (Bool) -> Bool) -> Int {
         self.jobs.values.count { $0.phase != .queued && isMeant($0.phase == .loading) }
