@@ -121,8 +121,10 @@ package final class SecondTier: Sendable {
 
     /// A few milliseconds while something has a deadline, else long enough to cost nothing.
     private var pauseMilliseconds: Int {
-        let isBusy = self.state.withLock { !$0.prefetches.isIdle || !$0.stores.isIdle || !$0.evicting.isEmpty }
-        return isBusy ? 5 : 200
+        self.state.withLock { state in
+            if !state.prefetches.isIdle || state.stores.inFlightCount > 0 || !state.evicting.isEmpty { return 5 }
+            return state.stores.isIdle ? 200 : 50
+        }
     }
 
     /// Takes up what has happened and what is due, until nothing is left to do. One thread at a time.

@@ -19,7 +19,9 @@ package struct PrefixSurvey: Sendable {
         self.holds = holds
     }
 
-    init(rows: Int, chunks: Int) {
-        self.cells = Array(repeating: .absent, count: rows * chunks)
+    /// Nothing is there; no cells for a world of an impossible size.
+    init(_ query: PrefixQuery) {
+        let ranks = UInt8(exactly: query.worldSize).map(Int.init) ?? 0
+        self.cells = Array(repeating: .absent, count: query.windows.count * ranks * query.hashes.count)
     }
 }

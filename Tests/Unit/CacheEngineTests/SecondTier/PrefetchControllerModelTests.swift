@@ -25,8 +25,11 @@ import Testing
             }
             seen += next.count
             // A fixed sample keeps the number of branches bearable.
-            worlds = next.count <= 1500 ? next : next.enumerated().filter { $0.offset % (next.count / 1500 + 1) == 0 }
-                .map(\.element)
+            worlds =
+                next.count <= 1500
+                ? next
+                : next.enumerated().filter { $0.offset % (next.count / 1500 + 1) == 0 }
+                    .map(\.element)
         }
         #expect(seen > 5000)
         for var world in worlds {
@@ -107,7 +110,9 @@ private struct PrefetchWorld {
     var choices: [Choice] {
         var choices: [Choice] = []
         if self.submitted < self.requests { choices.append(.submit) }
-        for index in self.looks.indices.prefix(2) { choices += [.look(index, finds: true), .look(index, finds: false)] }
+        for index in self.looks.indices.prefix(2) {
+            choices += [.look(index, finds: true), .look(index, finds: false)]
+        }
         for index in self.loads.indices.prefix(2) {
             choices += (0...self.loads[index].cells.count).map { .load(index, arrives: $0) }
         }

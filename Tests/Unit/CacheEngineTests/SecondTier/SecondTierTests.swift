@@ -145,7 +145,8 @@ import Testing
         script.script.lookup(self.text, request: "s")
         #expect(script.query("s") == 5, "at once")
         #expect(script.tiers[0].pendingCount == 0)
-        #expect(script.engine.secondTier.report().stores.offered == 0, "what came from a tier is not stored there again")
+        #expect(
+            script.engine.secondTier.report().stores.offered == 0, "what came from a tier is not stored there again")
     }
 
     @Test func temporaryObjectsWaitForEveryReader() throws {
