@@ -63,6 +63,7 @@ let sources: [Target] = [
         swiftSettings: memorySafe),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+    .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     // Level 3
     .target(
         name: "CacheService",
@@ -130,6 +131,7 @@ let tests: [Target] = [
     unitTests("L2Storage", with: ["L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
     unitTests(
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
+    unitTests("L2RESP", with: ["L2Storage", "L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),

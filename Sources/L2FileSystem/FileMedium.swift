@@ -20,7 +20,7 @@ package final class FileMedium: L2Medium {
     private let state: Mutex<State>
 
     private struct State {
-        var index: FileIndex
+        var index: ObjectIndex
         /// Models whose manifest on the medium says another layout.
         var foreignModels: Set<String> = []
     }
@@ -40,7 +40,7 @@ package final class FileMedium: L2Medium {
         let base = configuration.basePath
         try Self.makeDirectories(base, calls)
         let scan = DirectoryScan(calls: calls)
-        var index = FileIndex(capacityBytes: configuration.capacityBytes)
+        var index = ObjectIndex(capacityBytes: configuration.capacityBytes)
         var swept = scan.sweep(try scan.fill(&index, from: base), in: base)
         if let temporary = configuration.temporaryDirectory {
             try Self.makeDirectories(base + "/" + temporary, calls)
@@ -150,7 +150,7 @@ package final class FileMedium: L2Medium {
 
     private struct Place {
         let path: String
-        let name: FileIndex.Name
+        let name: ObjectIndex.Name
         let isForeign: Bool
     }
 
