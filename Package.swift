@@ -101,7 +101,8 @@ let sources: [Target] = [
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
-        name: "L2Conformance", dependencies: ["L2Storage", "KVModel", "NativeThreads"], path: "Tests/Support/L2Conformance",
+        name: "L2Conformance", dependencies: ["L2Storage", "KVModel", "NativeThreads"],
+        path: "Tests/Support/L2Conformance",
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",

@@ -79,11 +79,13 @@ package struct RESPConfiguration: Sendable, Equatable {
     private func check(_ context: String) throws(L2ConfigurationError) {
         if self.endpoints.count > 1, !self.isCluster {
             throw L2ConfigurationError(
-                "\(context): 'startup_nodes' names \(self.endpoints.count) servers, accepted is one without cluster_mode")
+                "\(context): 'startup_nodes' names \(self.endpoints.count) servers, accepted is one without cluster_mode"
+            )
         }
         if self.isCluster, self.database != 0 {
             throw L2ConfigurationError(
-                "\(context): 'database_id' is \(self.database), accepted is 0 with cluster_mode: clusters have no other")
+                "\(context): 'database_id' is \(self.database), accepted is 0 with cluster_mode: clusters have no other"
+            )
         }
         if !self.username.isEmpty, self.password.isEmpty {
             throw L2ConfigurationError("\(context): 'username' needs a 'password'")

@@ -41,7 +41,9 @@ struct RESPListing {
             let command = RESPCommand([
                 "SCAN", place.scan, "MATCH", self.pattern(query.modelName), "COUNT", String(min(query.limit, 10_000)),
             ])
-            guard case .array(let parts) = self.servers.ask(command, of: endpoints[place.server], deadline: query.deadline),
+            guard
+                case .array(let parts) = self.servers.ask(
+                    command, of: endpoints[place.server], deadline: query.deadline),
                 parts.count == 2, case .bulk(let scan) = parts[0], case .array(let names) = parts[1]
             else { return .failure(.unavailable) }
             let keys = names.dropFirst(place.skipped).prefix(query.limit - page.keys.count)

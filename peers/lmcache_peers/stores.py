@@ -99,13 +99,13 @@ class Stores:
 
     def start_redis(self) -> None:
         port = settings.free_port()
-        self.run_redis("redis", redis_program(), "--port", str(port), "--databases", "4096")
+        self.run_redis("redis", redis_program(), "--port", str(port), "--databases", "60000")
         wait_for("Redis", 20, lambda: answers(port))
         self.environment["LMCACHE_TEST_REDIS"] = f"{settings.LOCAL}:{port}"
 
     def start_valkey(self) -> None:
         port = settings.free_port()
-        self.run_redis("valkey", valkey_program(), "--port", str(port), "--databases", "4096")
+        self.run_redis("valkey", valkey_program(), "--port", str(port), "--databases", "60000")
         wait_for("Valkey", 20, lambda: answers(port))
         self.environment["LMCACHE_TEST_VALKEY"] = f"{settings.LOCAL}:{port}"
 

@@ -38,7 +38,7 @@ final class RESPServers: Sendable {
                 ?? commands.map { _ in nil }
         }
         var answers = [RESPAnswer?](repeating: nil, count: commands.count)
-        var pending = commands.indices.map { (index: $0, asking: RESPEndpoint?.none) }
+        var pending = commands.indices.map { Pending(index: $0) }
         for hop in 0..<Self.hopLimit where !pending.isEmpty {
             self.refreshSlots(isForced: hop > 0, deadline: deadline)
             pending = self.round(pending, commands, &answers, deadline: deadline)
@@ -65,22 +65,29 @@ final class RESPServers: Sendable {
 
     // MARK: Cluster
 
-    /// Sends what is pending. Returns what was redirected, and what a server that failed may have moved elsewhere.
+    /// A command without an answer yet, and where a redirection sent it.
+    private struct Pending {
+        let index: Int
+        var redirection: ClusterRedirection?
+    }
+
+    /// Sends what is pending. Returns what was redirected.
     private func round(
-        _ pending: [(index: Int, asking: RESPEndpoint?)], _ commands: [RESPCommand], _ answers: inout [RESPAnswer?],
-        deadline: L2Instant?
-    ) -> [(index: Int, asking: RESPEndpoint?)] {
+        _ pending: [Pending], _ commands: [RESPCommand], _ answers: inout [RESPAnswer?], deadline: L2Instant?
+    ) -> [Pending] {
         struct Share: Hashable {
             let endpoint: RESPEndpoint
             let isAsking: Bool
         }
         let slots = self.state.withLock { $0.slots }
         var shares: [Share: [Int]] = [:]
-        for (index, asking) in pending {
-            let owner = asking ?? commands[index].slot.flatMap(slots.owner) ?? self.configuration.endpoints[0]
-            shares[Share(endpoint: owner, isAsking: asking != nil), default: []].append(index)
+        for one in pending {
+            let owner = one.redirection?.endpoint ?? commands[one.index].slot.flatMap(slots.owner)
+            let share = Share(
+                endpoint: owner ?? self.configuration.endpoints[0], isAsking: one.redirection?.kind == .ask)
+            shares[share, default: []].append(one.index)
         }
-        var next: [(index: Int, asking: RESPEndpoint?)] = []
+        var next: [Pending] = []
         for (share, indices) in shares {
             let found = self.exchange(indices.map { commands[$0] }, at: share.endpoint, share.isAsking, deadline)
             for (index, answer) in zip(indices, found) {
@@ -94,7 +101,7 @@ final class RESPServers: Sendable {
                 if redirection.kind == .moved {
                     self.state.withLock { $0.slots.move(redirection.slot, to: redirection.endpoint) }
                 }
-                next.append((index, redirection.kind == .ask ? redirection.endpoint : nil))
+                next.append(Pending(index: index, redirection: redirection))
             }
         }
         return next

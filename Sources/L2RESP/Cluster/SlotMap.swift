@@ -72,12 +72,12 @@ struct ClusterRedirection: Equatable {
         case "ASK": self.kind = .ask
         default: return nil
         }
-        let place = words[2].hasPrefix(":") ? asked.host + words[2] : String(words[2])
-        // An IPv6 address comes without brackets.
-        guard let colon = place.lastIndex(of: ":"), let port = UInt16(place[place.index(after: colon)...]), port > 0,
-            colon > place.startIndex
+        // An IPv6 address comes without brackets, and a server that does not know its own name with nothing.
+        guard let colon = words[2].lastIndex(of: ":"), let port = UInt16(words[2][words[2].index(after: colon)...]),
+            port > 0
         else { return nil }
+        let host = words[2][..<colon]
         self.slot = slot
-        self.endpoint = RESPEndpoint(host: String(place[..<colon]), port: port)
+        self.endpoint = RESPEndpoint(host: host.isEmpty ? asked.host : String(host), port: port)
     }
 }

@@ -93,7 +93,8 @@ struct RESPAssembler {
         case .none: return RESPAnswer.none
         case .bulk(let length):
             if let destination = self.destination, self.frames.isEmpty {
-                self.state = length == destination.count ? .filling(done: 0) : .skipping(missing: length, length: length)
+                self.state =
+                    length == destination.count ? .filling(done: 0) : .skipping(missing: length, length: length)
             } else {
                 guard length <= Self.collectedLimit else { throw .nonsense("a string of \(length) bytes") }
                 self.state = .collecting([], missing: length)

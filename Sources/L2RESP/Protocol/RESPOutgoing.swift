@@ -43,9 +43,10 @@ struct RESPOutgoing {
         let isLast = self.current + 1 == self.parts.count
         let (result, byteCount) =
             switch part {
-            case .bytes(let bytes): try bytes.withRawBytes { (raw) throws(RESPConnectionError) in
-                try write(UnsafeRawBufferPointer(rebasing: raw[self.done...]), isLast)
-            }
+            case .bytes(let bytes):
+                try bytes.withRawBytes { (raw) throws(RESPConnectionError) in
+                    try write(UnsafeRawBufferPointer(rebasing: raw[self.done...]), isLast)
+                }
             case .value(let buffer): try write(UnsafeRawBufferPointer(rebasing: buffer.bytes[self.done...]), isLast)
             }
         self.done += max(0, byteCount)

@@ -89,7 +89,8 @@ final class TLSTransport: RESPTransport {
         _ = library.controlContext(context, Self.setMode, Self.modes, nil)
         library.setVerification(context, security.verifiesServer ? Self.verifyPeer : 0, nil)
         if security.verifiesServer {
-            let trusted = security.authorityFile.map { library.trustFile(context, $0, nil) } ?? library.trustSystem(context)
+            let trusted =
+                security.authorityFile.map { library.trustFile(context, $0, nil) } ?? library.trustSystem(context)
             guard trusted == 1 else { throw .insecure("tls_ca_file: \(library.words())") }
         }
         if let certificate = security.certificateFile, let key = security.keyFile {
@@ -110,7 +111,8 @@ final class TLSTransport: RESPTransport {
         if !isAddress {
             let copy = Array(host.utf8CString)
             copy.withUnsafeBytes { bytes in
-                _ = library.control(session, Self.setServerName, 0, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+                _ = library.control(
+                    session, Self.setServerName, 0, UnsafeMutableRawPointer(mutating: bytes.baseAddress))
             }
         }
         guard security.verifiesServer else { return }

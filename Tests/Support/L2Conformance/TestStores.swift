@@ -29,6 +29,13 @@ package enum TestStores {
     /// A number that no other call in this process has got, from 1 on.
     package static func nextNumber() -> Int { Self.numbers.wrappingAdd(1, ordering: .relaxed).newValue }
 
+    /// A Redis database that no other call has got, and hardly any other run.
+    package static func freshDatabase() -> Int {
+        Int((UInt64(Self.started) + UInt64(Self.nextNumber())) % Self.databases)
+    }
+
+    private static let databases: UInt64 = 60_000
+
     /// A name that no other run uses either.
     package static func freshName() -> String { "t\(getpid())-\(Self.started)-\(Self.nextNumber())" }
 

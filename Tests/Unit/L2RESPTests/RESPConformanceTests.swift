@@ -12,7 +12,7 @@ import Testing
         TestStores.needs("LMCACHE_TEST_REDIS"), arguments: L2ConformanceSuite.checks.map(\.name))
     func redisConforms(_ name: String) throws {
         var configuration = RESPConfiguration(endpoints: [try Self.endpoint("LMCACHE_TEST_REDIS")])
-        configuration.database = TestStores.nextNumber()
+        configuration.database = TestStores.freshDatabase()
         try Self.run(name, configuration)
     }
 
@@ -98,7 +98,7 @@ import Testing
     @Test(TestStores.needs("LMCACHE_TEST_REDIS"))
     func aManifestBindsAModelToItsLayout() throws {
         var configuration = RESPConfiguration(endpoints: [try Self.endpoint("LMCACHE_TEST_REDIS")])
-        configuration.database = TestStores.nextNumber()
+        configuration.database = TestStores.freshDatabase()
         let manifest = L2NamespaceManifest(modelName: "org/model", layoutSignature: "a", hashAlgorithm: "blake3")
         let other = L2NamespaceManifest(modelName: "org/model", layoutSignature: "b", hashAlgorithm: "blake3")
         let medium = RESPMedium(configuration)
@@ -117,7 +117,7 @@ import Testing
     @Test(TestStores.needs("LMCACHE_TEST_REDIS"))
     func aCapacityRefusesWhatDoesNotFitAndKeepsTheOrderOfUse() throws {
         var configuration = RESPConfiguration(endpoints: [try Self.endpoint("LMCACHE_TEST_REDIS")])
-        configuration.database = TestStores.nextNumber()
+        configuration.database = TestStores.freshDatabase()
         configuration.capacityBytes = 2500
         let adapter = RESPAdapter.start(configuration)
         defer { #expect(adapter.close(milliseconds: 10_000)) }
