@@ -1,9 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-import Telemetry
 import Testing
 
-@testable import AdminHTTP
+@testable import Telemetry
 
 @Suite struct JSONParserTests {
     private func parse(_ text: String) throws -> JSONValue { try JSONParser.parse(Array(text.utf8)) }

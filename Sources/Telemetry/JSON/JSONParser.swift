@@ -1,17 +1,15 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-import Telemetry
-
 /// Reads JSON text (RFC 8259) into a value, with limits on depth and on the number of values.
 ///
 /// Our own because request bodies are hostile input and `JSONValue` keeps member order: a general decoder gives neither
 /// the limits nor the position that error bodies carry. Of two members with one name, readers see the last.
-struct JSONParser {
+package struct JSONParser {
     /// Where and why text is not JSON.
-    struct Failure: Error, Equatable {
+    package struct Failure: Error, Equatable {
         /// Byte offset.
-        let position: Int
-        let message: String
+        package let position: Int
+        package let message: String
     }
 
     static let maximumDepth = 64
@@ -23,7 +21,8 @@ struct JSONParser {
 
     private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
+    /// Reads one document that fills `bytes`.
+    package static func parse(_ bytes: [UInt8]) throws(Failure) -> JSONValue {
         var parser = JSONParser(bytes)
         let value = try parser.value(depth: 0)
         parser.skipSpace()
