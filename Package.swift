@@ -51,7 +51,7 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(name: "DurableFile", swiftSettings: checked),
-    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry"], swiftSettings: checked),
+    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry", "CSystemShims"], swiftSettings: checked),
     .target(
         name: "ZMQTransport",
         dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
@@ -64,6 +64,9 @@ let sources: [Target] = [
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+    .target(
+        name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     // Level 3
     .target(
         name: "CacheService",
@@ -133,6 +136,7 @@ let tests: [Target] = [
     unitTests(
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
     unitTests("L2RESP", with: ["L2Storage", "L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
+    unitTests("L2S3", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),

@@ -59,4 +59,14 @@ void lmc_write_standard_error(const char *bytes, size_t length);
 /// somebody reads again. Any thread; lines do not mix. Returns 0, or -1 when bytes were dropped.
 int lmc_write_or_drop(int fd, const char *bytes, size_t length);
 
+/// Calls curl_easy_setopt or curl_easy_getinfo, found at run time: Swift cannot call functions with open argument lists.
+/// Each returns what the function does.
+int lmc_curl_set_long(void *function, void *handle, int option, long value);
+int lmc_curl_set_offset(void *function, void *handle, int option, int64_t value);
+int lmc_curl_set_pointer(void *function, void *handle, int option, const void *value);
+
+/// CRC-32C of bytes that follow bytes with checksum `before` (0 for none). With the processor's instruction where there
+/// is one.
+uint32_t lmc_crc32c(uint32_t before, const void *bytes, size_t length);
+
 #endif

@@ -1,0 +1,5 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@Suite struct EmptyTests {}
