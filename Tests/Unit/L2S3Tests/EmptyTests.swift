@@ -1,5 +1,0 @@
-// lmcache · SPDX-License-Identifier: Apache-2.0
-
-import Testing
-
-@Suite struct EmptyTests {}
