@@ -51,7 +51,9 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(name: "DurableFile", swiftSettings: checked),
-    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry", "CSystemShims"], swiftSettings: checked),
+    .target(
+        name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     .target(
         name: "ZMQTransport",
         dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],

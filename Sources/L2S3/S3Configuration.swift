@@ -101,7 +101,6 @@ package struct S3Configuration: Sendable, Equatable {
         _ given: String, isPlain: Bool, _ options: L2Options
     ) throws(L2ConfigurationError) -> (scheme: String, host: String) {
         var text = given
-        while text.hasSuffix("/") { text.removeLast() }
         var scheme = isPlain ? "http" : "https"
         if text.hasPrefix("s3://") {
             text.removeFirst(5)
@@ -111,7 +110,8 @@ package struct S3Configuration: Sendable, Equatable {
         } else if text.hasPrefix("https://"), !isPlain {
             text.removeFirst(8)
         }
-        guard !text.isEmpty, text.utf8.allSatisfy(URLParts.isHostByte) else {
+        if text.hasSuffix("/") { text.removeLast() }
+        guard !text.isEmpty, !text.hasSuffix(":"), text.utf8.allSatisfy(URLParts.isHostByte) else {
             throw options.refusal(
                 "s3_endpoint", .string(given), "bucket.host, perhaps with s3:// or http:// before and a port behind")
         }

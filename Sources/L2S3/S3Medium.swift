@@ -59,7 +59,8 @@ package final class S3Medium: L2PipelinedMedium {
             ("prefix", self.configuration.namePrefix + model),
         ]
         if let cursor = query.cursor { fields.append(("continuation-token", cursor)) }
-        var request = self.request("GET", path: self.configuration.bucketPath.isEmpty ? "/" : self.configuration.bucketPath)
+        var request = self.request(
+            "GET", path: self.configuration.bucketPath.isEmpty ? "/" : self.configuration.bucketPath)
         request.query = fields.map { "\($0.0)=\(PercentEncoding.encoded($0.1))" }.joined(separator: "&")
         guard case .reply(let reply) = self.service.send(request, deadline: query.deadline), reply.status == 200 else {
             return .failure(.unavailable)
@@ -69,7 +70,9 @@ package final class S3Medium: L2PipelinedMedium {
         let keys = result.all("Contents").prefix(query.limit).compactMap { self.key($0.first("Key")?.text) }
         let isCut = result.first("IsTruncated")?.text == "true"
         let next = isCut ? result.first("NextContinuationToken")?.text : nil
-        guard !isCut || next?.isEmpty == false, next == nil || next != query.cursor else { return .failure(.unavailable) }
+        guard !isCut || next?.isEmpty == false, next == nil || next != query.cursor else {
+            return .failure(.unavailable)
+        }
         return .success(L2Page(keys: keys, next: next))
     }
 
@@ -186,7 +189,8 @@ package final class S3Medium: L2PipelinedMedium {
         case .done(let byteCount), .miss(.wrongLength(let byteCount)): length = byteCount
         case let other: return other
         }
-        guard case .reply(let reply) = self.service.send(self.request("DELETE", path: self.path(key)), deadline: deadline),
+        guard
+            case .reply(let reply) = self.service.send(self.request("DELETE", path: self.path(key)), deadline: deadline),
             [200, 204, 404].contains(reply.status)
         else { return .failed(.unavailable) }
         self.accounts.forget(key)

@@ -44,7 +44,9 @@ struct ContainerCredentials: CredentialsSource {
         if let path = self.environment["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"], path.hasPrefix("/") {
             request = HTTPRequest(method: "GET", origin: "http://169.254.170.2", path: path)
         } else if let url = self.environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"], !url.isEmpty {
-            guard let parts = URLParts(url) else { throw CredentialsMissing("AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL") }
+            guard let parts = URLParts(url) else {
+                throw CredentialsMissing("AWS_CONTAINER_CREDENTIALS_FULL_URI is no URL")
+            }
             request = HTTPRequest(method: "GET", origin: parts.origin, path: parts.path, query: parts.query)
         } else {
             return nil

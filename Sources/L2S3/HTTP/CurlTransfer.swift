@@ -60,6 +60,8 @@ final class CurlTransfer {
             return true
         }
         let announced = self.reply.contentLength ?? destination.count
+        // curl reads on to the connection's end where a length is none.
+        guard self.reply.contentLength != nil || self.reply.headers["content-length"] == nil else { return false }
         guard announced == destination.count, bytes.count <= destination.count - self.received else {
             self.foundLength = max(announced, self.received + bytes.count)
             return false

@@ -29,7 +29,8 @@ struct XMLText: Sendable {
         var position = self.bytes.startIndex
         while position < self.bytes.endIndex {
             let byte = self.bytes[position]
-            if byte == UInt8(ascii: "&"), let end = self.bytes[position...].prefix(12).firstIndex(of: UInt8(ascii: ";")) {
+            if byte == UInt8(ascii: "&"), let end = self.bytes[position...].prefix(12).firstIndex(of: UInt8(ascii: ";"))
+            {
                 let name = String(decoding: self.bytes[(position + 1)..<end], as: UTF8.self)
                 if let character = Self.character(name) {
                     result += String(character).utf8

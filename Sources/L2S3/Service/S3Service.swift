@@ -179,7 +179,8 @@ final class S3Service: Sendable {
     private func words(of reply: HTTPReply) -> String {
         let error = XMLText(reply.body)
         let code = error.first("Code")?.text ?? "no reason"
-        return "refused with status \(reply.status): \(code.prefix(80)) \(error.first("Message")?.text.prefix(200) ?? "")"
+        return
+            "refused with status \(reply.status): \(code.prefix(80)) \(error.first("Message")?.text.prefix(200) ?? "")"
     }
 
     // MARK: Pauses

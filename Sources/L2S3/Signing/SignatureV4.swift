@@ -8,19 +8,18 @@ struct SignatureV4: Sendable {
     var credentials: S3Credentials
     var region: String
     var service = "s3"
-
     /// What stands for the body's hash: the channel protects it, and our own checksum.
-    static let unsignedBody = "UNSIGNED-PAYLOAD"
+    var bodyHash = "UNSIGNED-PAYLOAD"
 
     /// Adds the headers that authenticate the request. All its headers are signed.
     func signed(_ request: HTTPRequest, at time: CivilTime) -> HTTPRequest {
         var request = request
         request.headers.append(("host", Self.host(request.origin)))
         request.headers.append(("x-amz-date", time.compact))
-        request.headers.append(("x-amz-content-sha256", Self.unsignedBody))
+        request.headers.append(("x-amz-content-sha256", self.bodyHash))
         if let token = self.credentials.sessionToken { request.headers.append(("x-amz-security-token", token)) }
         let scope = "\(time.compactDay)/\(self.region)/\(self.service)/aws4_request"
-        let (canonical, names) = Self.canonical(request)
+        let (canonical, names) = self.canonical(request)
         let text = ["AWS4-HMAC-SHA256", time.compact, scope, Digest.hexadecimal(Digest.sha256(Array(canonical.utf8)))]
         let signature = HMAC.sha256(Array(text.joined(separator: "\n").utf8), key: self.key(time.compactDay))
         request.headers.append(
@@ -39,12 +38,12 @@ struct SignatureV4: Sendable {
     }
 
     /// The text that is signed for the request, and the names of its headers.
-    static func canonical(_ request: HTTPRequest) -> (text: String, names: String) {
+    func canonical(_ request: HTTPRequest) -> (text: String, names: String) {
         let headers = request.headers.sorted { $0.name < $1.name }
         let names = headers.map(\.name).joined(separator: ";")
         let lines = headers.map { "\($0.name):\($0.value)\n" }.joined()
         let query = request.query.split(separator: "&").map { $0.contains("=") ? String($0) : $0 + "=" }.sorted()
-        let parts = [request.method, request.path, query.joined(separator: "&"), lines, names, Self.unsignedBody]
+        let parts = [request.method, request.path, query.joined(separator: "&"), lines, names, self.bodyHash]
         return (parts.joined(separator: "\n"), names)
     }
 
