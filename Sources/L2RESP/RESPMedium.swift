@@ -2,17 +2,15 @@
 
 package import KVModel
 package import L2Storage
-internal import Synchronization
 
 /// Objects as plain strings of a Redis or Valkey server, with the keys and values of LMCache 0.5.6's `resp`.
 ///
 /// The server is the truth and may forget what it likes. A value is visible after its last byte: `SET` is atomic.
-/// Lock: one, around the set of models of another layout.
 package final class RESPMedium: L2PipelinedMedium {
     package let configuration: RESPConfiguration
     private let servers: RESPServers
     private let accounts: ObjectAccounts
-    private let foreignModels = Mutex<Set<String>>([])
+    private let models = BoundModels()
 
     package let exchangeLimits = (items: 4096, bytes: 16 << 20)
 
@@ -57,25 +55,14 @@ package final class RESPMedium: L2PipelinedMedium {
 
     package func shutDown() { self.servers.close() }
 
-    /// Serves a model's objects from now on only if the server's manifest of that model is `manifest`.
-    ///
-    /// Without one, it is written. Blocks for the server, at most until the deadline.
-    package func bind(_ manifest: L2NamespaceManifest, deadline: L2Instant? = nil) -> L2Binding {
+    package func bind(to manifest: L2NamespaceManifest) -> L2Binding {
         let key = self.configuration.namePrefix + "lmcache-manifest@" + manifest.modelName
         let buffer = L2Buffer(copying: manifest.bytes)
         let write = RESPCommand(words: ["SET", key], value: buffer, after: ["NX"], key: key)
-        let answers = self.servers.ask([write, RESPCommand(["GET", key], key: key)], deadline: deadline)
-        guard let written = answers[0], case .bulk(let found) = answers[1] else { return .unavailable }
-        let binding: L2Binding =
-            found != manifest.bytes ? .conflicts : written == .simple("OK") ? .written : .matches
-        self.foreignModels.withLock { models in
-            if binding == .conflicts {
-                models.insert(manifest.modelName)
-            } else {
-                models.remove(manifest.modelName)
-            }
-        }
-        return binding
+        let answers = self.servers.ask([write, RESPCommand(["GET", key], key: key)], deadline: nil)
+        guard case .bulk(let found) = answers[1] else { return .failed(.unavailable) }
+        self.models.note(manifest.modelName, agrees: found == manifest.bytes)
+        return found == manifest.bytes ? .agrees : .conflicts
     }
 
     // MARK: Operations
@@ -195,7 +182,7 @@ package final class RESPMedium: L2PipelinedMedium {
 
     private func place(_ key: ObjectKey) -> (name: String, answer: L2Result?) {
         guard NativeKeyName.isSpellable(key) else { return ("", .failed(.unspellable)) }
-        if self.foreignModels.withLock({ $0.contains(key.modelName) }) { return ("", .miss(.otherLayout)) }
+        if self.models.isForeign(key.modelName) { return ("", .miss(.otherLayout)) }
         return (self.configuration.namePrefix + NativeKeyName.spelled(key), nil)
     }
 

@@ -2,17 +2,15 @@
 
 package import KVModel
 package import L2Storage
-internal import Synchronization
 
 /// Objects of a bucket, with the names and bytes of LMCache 0.5.6's `s3`.
 ///
-/// The bucket is the truth; an object is visible once the service has all of it. Lock: one, around the set of models of
-/// another layout.
+/// The bucket is the truth; an object is visible once the service has all of it.
 package final class S3Medium: L2PipelinedMedium {
     package let configuration: S3Configuration
     private let service: S3Service
     private let accounts: ObjectAccounts
-    private let foreignModels = Mutex<Set<String>>([])
+    private let models = BoundModels()
 
     /// One request after another on each thread.
     package let exchangeLimits = (items: 1, bytes: Int.max)
@@ -34,7 +32,7 @@ package final class S3Medium: L2PipelinedMedium {
                 report(index, .failed(.unspellable))
                 continue
             }
-            if self.foreignModels.withLock({ $0.contains(key.modelName) }) {
+            if self.models.isForeign(key.modelName) {
                 report(index, .miss(.otherLayout))
                 continue
             }
@@ -82,35 +80,22 @@ package final class S3Medium: L2PipelinedMedium {
 
     package func shutDown() { self.service.close() }
 
-    /// Serves a model's objects from now on only if the bucket's manifest of that model is `manifest`.
-    ///
-    /// Without one, it is written. Blocks for the service, at most until the deadline.
-    package func bind(_ manifest: L2NamespaceManifest, deadline: L2Instant? = nil) -> L2Binding {
-        let name = self.configuration.namePrefix + "lmcache-manifest@" + manifest.modelName
-        let path = self.path(name)
-        var isWritten = false
-        for _ in 0..<2 {
-            guard case .reply(let reply) = self.service.send(self.request("GET", path: path), deadline: deadline) else {
-                return .unavailable
-            }
+    package func bind(to manifest: L2NamespaceManifest) -> L2Binding {
+        let path = self.path(self.configuration.namePrefix + "lmcache-manifest@" + manifest.modelName)
+        // Of two servers that write at once the later one wins; the other one finds out when it reads again.
+        for isLast in [false, true] {
+            guard case .reply(let reply) = self.service.send(self.request("GET", path: path), deadline: nil) else { break }
             if reply.status == 200 {
-                let isSame = reply.body == manifest.bytes
-                self.foreignModels.withLock { models in
-                    if isSame { models.remove(manifest.modelName) } else { models.insert(manifest.modelName) }
-                }
-                return !isSame ? .conflicts : isWritten ? .written : .matches
+                self.models.note(manifest.modelName, agrees: reply.body == manifest.bytes)
+                return reply.body == manifest.bytes ? .agrees : .conflicts
             }
-            guard reply.status == 404, !isWritten else { return .unavailable }
+            guard reply.status == 404, !isLast else { break }
             var put = self.request("PUT", path: path)
             put.headers.append(("content-type", "application/json"))
             put.body = .bytes(manifest.bytes)
-            guard case .reply(let made) = self.service.send(put, deadline: deadline), made.status == 200 else {
-                return .unavailable
-            }
-            // Of two servers that write at once the later one wins; the other one finds out now.
-            isWritten = true
+            guard case .reply(let made) = self.service.send(put, deadline: nil), made.status == 200 else { break }
         }
-        return .unavailable
+        return .failed(.unavailable)
     }
 
     // MARK: Operations

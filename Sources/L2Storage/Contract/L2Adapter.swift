@@ -25,6 +25,11 @@ package protocol L2Adapter: AnyObject, Sendable {
     /// Ends tasks whose deadline has passed by the adapter's clock; call it every few milliseconds.
     func expireOverdue()
 
+    /// Compares a manifest with the one on the medium, and writes it where there is none.
+    ///
+    /// Blocks the caller for as long as the medium takes.
+    func bind(to manifest: L2NamespaceManifest) -> L2Binding
+
     /// Space used, from the adapter's own accounts; no I/O.
     func usage() -> L2Usage
 

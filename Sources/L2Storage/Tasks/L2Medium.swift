@@ -11,6 +11,8 @@ package protocol L2Medium: AnyObject, Sendable {
     func load(_ object: L2Object) -> L2Result
     func delete(_ key: ObjectKey) -> L2Result
     func list(_ query: L2ListQuery) -> Result<L2Page, L2Failure>
+    /// Compares a manifest with the one on the medium, and writes it where there is none. Blocks.
+    func bind(to manifest: L2NamespaceManifest) -> L2Binding
     func usage() -> L2Usage
     func leastRecent(limit: Int) -> [ObjectKey]
     /// Called once, after the last other call has returned.

@@ -106,6 +106,8 @@ package final class ThreadedL2Adapter: L2Adapter {
         for listing in overdue { listing.answer(.failure(.expired)) }
     }
 
+    package func bind(to manifest: L2NamespaceManifest) -> L2Binding { self.medium.bind(to: manifest) }
+
     package func usage() -> L2Usage { self.medium.usage() }
 
     package func counters() -> L2Counters { self.table.withLock { $0.counters } }

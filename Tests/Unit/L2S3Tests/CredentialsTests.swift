@@ -6,7 +6,7 @@ import Testing
 @testable import L2S3
 
 @Suite struct CredentialsTests {
-    private static let refusing = ScriptedClient { _, _ in .failed(code: 7, words: "refused") }
+    private static var refusing: ScriptedClient { ScriptedClient { _, _ in .failed(code: 7, words: "refused") } }
 
     private static func chain(
         _ environment: [String: String], files: [String: String] = [:], client: ScriptedClient = Self.refusing,
@@ -35,9 +35,10 @@ import Testing
         #"{"AccessKeyId": "J", "SecretAccessKey": "S", "Token": "T", "Expiration": "2100-01-01T00:00:00Z"}"#
 
     @Test func theConfigurationComesBeforeTheEnvironmentAndThatBeforeAFile() throws {
-        let files = ["/home/me/.aws/credentials": "[default]\naws_access_key_id = F\naws_secret_access_key=f\n"]
-        var environment = ["HOME": "/home/me"]
-        #expect(try Self.chain(environment, files: files).current().accessKey == "F")
+        let files = ["/nowhere/.aws/credentials": "[default]\naws_access_key_id = F\naws_secret_access_key=f\n"]
+        var environment = ["HOME": "/nowhere"]
+        let client = Self.refusing
+        #expect(try Self.chain(environment, files: files, client: client).current().accessKey == "F")
         environment["AWS_ACCESS_KEY_ID"] = "E"
         environment["AWS_SECRET_ACCESS_KEY"] = "e"
         environment["AWS_SESSION_TOKEN"] = "t"
@@ -45,7 +46,7 @@ import Testing
         var configuration = S3Configuration(origin: "http://h", region: "r")
         (configuration.accessKey, configuration.secretKey) = ("C", "c")
         #expect(try Self.chain(environment, files: files, configuration: configuration).current().accessKey == "C")
-        #expect(Self.refusing.sent.isEmpty)
+        #expect(client.sent.isEmpty)
     }
 
     @Test func profilesOfASharedFileAreReadByName() throws {
