@@ -100,6 +100,10 @@ let sources: [Target] = [
         name: "lmcache-benchmark",
         dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
+    .executableTarget(
+        name: "lmcache-l2-objects",
+        dependencies: ["L2FileSystem", "L2RESP", "L2S3", "L2Storage", "KVModel", "Telemetry"],
+        path: "Benchmarks/L2Objects", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],

@@ -84,7 +84,9 @@ package final class S3Medium: L2PipelinedMedium {
         let path = self.path(self.configuration.namePrefix + "lmcache-manifest@" + manifest.modelName)
         // Of two servers that write at once the later one wins; the other one finds out when it reads again.
         for isLast in [false, true] {
-            guard case .reply(let reply) = self.service.send(self.request("GET", path: path), deadline: nil) else { break }
+            guard case .reply(let reply) = self.service.send(self.request("GET", path: path), deadline: nil) else {
+                break
+            }
             if reply.status == 200 {
                 self.models.note(manifest.modelName, agrees: reply.body == manifest.bytes)
                 return reply.body == manifest.bytes ? .agrees : .conflicts

@@ -32,7 +32,9 @@ package struct FaultPlan: Sendable, Equatable {
         guard self.kinds.contains(kind) else { return false }
         self.calls += 1
         if self.gapIndices.contains(place) { return true }
-        if self.gapTailRatios.contains(where: { Int(((1 - $0) * Double(count - 1)).rounded()) == place }) { return true }
+        if self.gapTailRatios.contains(where: { Int(((1 - $0) * Double(count - 1)).rounded()) == place }) {
+            return true
+        }
         if let failing = self.failingCall, self.calls == failing || self.isSticky && self.calls > failing {
             return true
         }

@@ -95,7 +95,8 @@ import Testing
         for (members, words) in [
             ([], "'inner' is missing"), ([inner, ("rate", .integer(2))], "'rate' is 2"),
             ([inner, ("gap_indices", .integer(2))], "a list"), ([inner, ("gap_indices", [-1])], "from 0 on"),
-            ([inner, ("gap_tail_ratios", [2])], "from 0 to 1"), ([inner, ("gap_indexes", [1])], "did you mean 'gap_indices'?"),
+            ([inner, ("gap_tail_ratios", [2])], "from 0 to 1"),
+            ([inner, ("gap_indexes", [1])], "did you mean 'gap_indices'?"),
         ] as [([(String, JSONValue)], String)] {
             do {
                 _ = try Self.read(members)

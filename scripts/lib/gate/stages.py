@@ -48,6 +48,9 @@ STAGES = (
         "conformance", ("peers/conformance.py",), 6,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
+        "l2-interop", ("peers/run-l2-interop",), 8,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
         "bench-server", ("peers/run-bench-server",), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
