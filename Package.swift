@@ -64,7 +64,7 @@ let sources: [Target] = [
         dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
-        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "CSystemShims"], swiftSettings: checked),
     .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     .target(
         name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],

@@ -128,7 +128,11 @@ package final class S3Medium: L2PipelinedMedium {
         case .reply(let reply):
             switch reply.status {
             case 200:
-                guard self.isSound(reply) else { return .miss(.corrupted) }
+                guard self.isSound(reply) else {
+                    // As long as it is there no store replaces it; one that stays is missed again.
+                    _ = self.service.send(self.request("DELETE", path: self.path(object.key)), deadline: deadline)
+                    return .miss(.corrupted)
+                }
                 self.accounts.note(object.key, byteCount: byteCount)
                 return .done(byteCount: byteCount)
             case 404:

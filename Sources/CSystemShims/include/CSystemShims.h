@@ -22,6 +22,11 @@ int lmc_memfd_create(const char *name);
 /// Returns 0, or -1 with errno set (ENOSPC when the file system is full).
 int lmc_file_allocate(int fd, off_t offset, off_t length);
 
+/// fsetxattr(2), replacing what is there. Returns 0, or -1 with errno set (ENOTSUP where the file system has none).
+int lmc_file_set_attribute(int fd, const char *name, const void *value, size_t length);
+/// fgetxattr(2). Returns the value's length, or -1 with errno set (ENODATA without the attribute).
+ssize_t lmc_file_attribute(int fd, const char *name, void *value, size_t length);
+
 /// madvise(2) MADV_POPULATE_WRITE: maps pages ahead of use. Returns 0, or -1 with errno set (EINVAL before Linux 5.14).
 int lmc_populate_write(void *address, size_t length);
 

@@ -38,6 +38,10 @@ import Testing
         let blank = L2Object(key: object.key, buffer: L2Buffer(byteCount: 4))
         #expect(adapter.perform(.load([blank])) == [.miss(.corrupted)])
         #expect(adapter.counters().corrupted == 1)
+        // It is gone, so that a store may put it right.
+        #expect(adapter.perform(.load([blank])) == [.miss(.absent)])
+        #expect(adapter.perform(.store([object])) == [.done(byteCount: 4)])
+        #expect(adapter.perform(.load([blank])) == [.done(byteCount: 4)])
         // Without a checksum, as the original writes, there is nothing to compare.
         put.headers = []
         _ = service.send(put, deadline: nil)
