@@ -22,6 +22,17 @@ let zmqLinking: [LinkerSetting] =
     isStatic
     ? [.unsafeFlags(staticLibraries.flatMap { ["-Xlinker", "-l:lib\($0).a"] })]
     : [.linkedLibrary("zmq")]
+let yamlLinking: [LinkerSetting] =
+    isStatic ? [.unsafeFlags(["-Xlinker", "-l:libyaml.a"])] : [.linkedLibrary("yaml")]
+/// SwiftPM's own switch for a static standard library leaves dynamic products out.
+let libraryLinking: [LinkerSetting] =
+    isStatic
+    ? [
+        .unsafeFlags([
+            "-static-stdlib", "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/CLMCache/exports.map",
+        ])
+    ]
+    : []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
@@ -38,8 +49,11 @@ let httpFront: [Target.Dependency] = [
 let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
+    .target(name: "CCUDATypes"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
+    .target(name: "CLMCache"),
+    .systemLibrary(name: "CYAML", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CZeroMQSupport", cSettings: isStatic ? [.define("LMC_GSSAPI_STUBS")] : []),
     .target(name: "NativeThreads", dependencies: ["CSystemShims"], swiftSettings: checked),
     .target(name: "MessagePack", swiftSettings: checked),
@@ -61,14 +75,20 @@ let sources: [Target] = [
     // Level 2
     .target(
         name: "CacheEngine",
-        dependencies: ["KVModel", "L1Cache", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
+        dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
+    .target(
+        name: "CUDATransfer",
+        dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
+        exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
     .target(
         name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "CSystemShims"], swiftSettings: checked),
     .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     .target(
         name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
         swiftSettings: checked),
+    .target(
+        name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
     .target(
         name: "CacheService",
@@ -77,24 +97,43 @@ let sources: [Target] = [
         ],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["Telemetry", "NativeThreads", logging] + httpFront, swiftSettings: checked),
+        name: "AdminHTTP", dependencies: ["KVModel", "Telemetry", "NativeThreads", logging] + httpFront,
+        swiftSettings: checked),
     // Level 4
     .target(
         name: "EngineKit",
-        dependencies: ["CacheEngine", "CacheService", "KVModel", "L1Cache", "DeviceTransfer", "Telemetry", logging],
+        dependencies: [
+            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
+            "L2FileSystem", "Telemetry", logging,
+        ],
         swiftSettings: memorySafe),
     // Level 5
     .target(
         name: "ServerKit",
         dependencies: [
             "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
-            "DurableFile", "KVModel", "Telemetry", logging,
+            "DurableFile", "KVModel", "L2Storage", "NativeThreads", "Telemetry", logging,
         ],
         swiftSettings: checked),
+    .target(
+        name: "InProcessConfiguration",
+        dependencies: ["EngineKit", "CacheEngine", "CacheService", "KVModel", "L1Cache", "Telemetry", "YAMLReader"],
+        swiftSettings: memorySafe),
     // Level 6
+    .target(
+        name: "LMCacheC",
+        dependencies: [
+            "CLMCache", "InProcessConfiguration", "EngineKit", "CacheService", "CacheEngine", "CacheProtocol",
+            "L1Cache",
+            "KVModel", "Telemetry", "NativeThreads", "ZMQTransport", logging,
+        ],
+        swiftSettings: checked, linkerSettings: libraryLinking),
     .executableTarget(
         name: "lmcache",
-        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
+        dependencies: [
+            "ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "L2Storage", "KVModel",
+            "NativeThreads", arguments,
+        ],
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
@@ -108,6 +147,7 @@ let sources: [Target] = [
     .target(
         name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
         path: "Fuzz/Entries", swiftSettings: checked),
+    .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
         name: "L2Conformance", dependencies: ["L2Storage", "KVModel", "NativeThreads"],
@@ -115,7 +155,7 @@ let sources: [Target] = [
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",
-        dependencies: ["CacheEngine", "L1Cache", "DeviceTransfer", "KVModel", "Telemetry", logging],
+        dependencies: ["CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel", "Telemetry", logging],
         path: "Tests/Support/EngineTestSupport", swiftSettings: checked),
 ]
 
@@ -145,8 +185,10 @@ let tests: [Target] = [
     unitTests("L2S3", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
+    unitTests(
+        "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
         "CacheService",
         with: [
@@ -154,13 +196,18 @@ let tests: [Target] = [
             "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
             "MessagePack", logging,
         ]),
-    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
-    unitTests("EngineKit", with: ["Telemetry"]),
+    unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
+    unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
+    unitTests("YAMLReader", with: ["Telemetry"]),
+    unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
+    unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),
     jointTests("BenchmarkTests", of: ["lmcache-benchmark"]),
     jointTests("FuzzEntriesTests", of: ["FuzzEntries"]),
-    jointTests("SimulationTests", of: ["EngineTestSupport", "CacheEngine", "L1Cache", "DeviceTransfer", "KVModel"]),
+    jointTests(
+        "SimulationTests",
+        of: ["EngineTestSupport", "CacheEngine", "L1Cache", "L2Storage", "DeviceTransfer", "KVModel"]),
     jointTests(
         "CommandLineTests", of: ["lmcache", "EngineKit", "NativeThreads", "Telemetry", arguments],
         exclude: ["Snapshots"]),
@@ -168,7 +215,11 @@ let tests: [Target] = [
 
 let package = Package(
     name: "lmcache",
-    products: [.executable(name: "lmcache", targets: ["lmcache"])],
+    products: [
+        .executable(name: "lmcache", targets: ["lmcache"]),
+        // liblmcache.so in a release: two products cannot share a name.
+        .library(name: "LMCacheC", type: .dynamic, targets: ["LMCacheC"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

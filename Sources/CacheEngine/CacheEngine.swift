@@ -17,6 +17,8 @@ package final class CacheEngine: Sendable {
     package let cache: L1Cache
     package let recorder: EventRecorder
     package let metrics: CacheMetrics
+    /// Without tiers until they are added.
+    package let secondTier: SecondTier
     let environment: EngineEnvironment
     let devices: [any TransferDevice]
     let inlineCopier: InlineChunkCopier
@@ -62,6 +64,12 @@ package final class CacheEngine: Sendable {
             algorithm: configuration.hashAlgorithm, chunkSize: configuration.chunkSize, seed: configuration.hashSeed)
         self.memo = Mutex(ChunkHashMemo(hasher: self.hasher))
         self.state = Mutex(EngineState(configuration: configuration))
+        let usesSeed = configuration.hashAlgorithm != .blake3
+        self.secondTier = SecondTier(
+            settings: configuration.secondTier, cache: parts.cache, clock: environment.tierClock,
+            hash: (configuration.hashAlgorithm.rawValue, usesSeed ? configuration.hashSeed ?? "" : ""),
+            metrics: parts.metrics, logger: parts.logger)
+        self.secondTier.attach(finished: { [weak self] in self?.prefetchFinished($0) })
     }
 
     /// Time since an arbitrary fixed moment.

@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import KVModel
+package import L2Storage
 
 /// What the engine's behaviour depends on. Every value has been validated where it was read.
 package struct EngineConfiguration: Sendable {
@@ -22,12 +23,13 @@ package struct EngineConfiguration: Sendable {
     package var kvEventCapacity: Int
     /// Most sessions at once; past it the one unused for longest ends.
     package var sessionLimit: Int
+    package var secondTier: SecondTierSettings
 
     package init(
         chunkSize: Int = 256, hashAlgorithm: HashAlgorithm = .blake3, hashSeed: String? = nil, nullBlockID: Int? = 0,
         separatesObjectGroups: Bool = false, sessionTimeToLive: Duration = .seconds(600),
         writeTimeToLive: Duration = .seconds(600), liveness: WorkerLiveness.Limits, kvEventCapacity: Int = 32_768,
-        sessionLimit: Int = 16_384
+        sessionLimit: Int = 16_384, secondTier: SecondTierSettings = SecondTierSettings()
     ) {
         self.chunkSize = chunkSize
         self.hashAlgorithm = hashAlgorithm
@@ -39,6 +41,7 @@ package struct EngineConfiguration: Sendable {
         self.liveness = liveness
         self.kvEventCapacity = kvEventCapacity
         self.sessionLimit = sessionLimit
+        self.secondTier = secondTier
     }
 }
 
@@ -50,10 +53,14 @@ package struct EngineEnvironment: Sendable {
     package var isProcessAlive: @Sendable (Int32) -> Bool
     /// Nanoseconds since 1970, read once at start: names this run to KV event subscribers.
     package var incarnation: Int64
+    /// What deadlines of the second tier refer to; the clock of its adapters.
+    package var tierClock: any L2Clock
 
     package init(
-        now: @escaping @Sendable () -> Duration, isProcessAlive: @escaping @Sendable (Int32) -> Bool, incarnation: Int64
+        now: @escaping @Sendable () -> Duration, isProcessAlive: @escaping @Sendable (Int32) -> Bool,
+        incarnation: Int64, tierClock: any L2Clock = MonotonicL2Clock()
     ) {
+        self.tierClock = tierClock
         self.now = now
         self.isProcessAlive = isProcessAlive
         self.incarnation = incarnation

@@ -17,6 +17,8 @@ package final class CacheService: Sendable {
     let engine: CacheEngine
     let journal: RegistrationJournal?
     let mode: TransferMode
+    /// The connection of callers in this process, which may name its memory; nil in a server.
+    let directConnection: ConnectionID?
     let logger: Logger
     let send: Send
     let connections = Mutex(ConnectionHistory())
@@ -24,13 +26,17 @@ package final class CacheService: Sendable {
 
     /// - Parameters:
     ///   - journal: Remembers registrations over a restart; nil for none.
+    ///   - directConnection: The one connection that may register memory of this process; no transport may give its
+    ///     number out. Nil for none.
     ///   - send: Takes a reply to a connection; called from any thread.
     package init(
-        engine: CacheEngine, journal: RegistrationJournal?, mode: TransferMode, logger: Logger, send: @escaping Send
+        engine: CacheEngine, journal: RegistrationJournal?, mode: TransferMode,
+        directConnection: ConnectionID? = nil, logger: Logger, send: @escaping Send
     ) {
         self.engine = engine
         self.journal = journal
         self.mode = mode
+        self.directConnection = directConnection
         self.logger = logger
         self.send = send
         self.complaints = Mutex(RepeatLimiterTable(interval: .seconds(60)))

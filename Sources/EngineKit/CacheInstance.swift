@@ -3,7 +3,7 @@
 package import CacheEngine
 package import CacheService
 import DeviceTransfer
-import KVModel
+package import KVModel
 package import L1Cache
 package import Logging
 package import Telemetry
@@ -25,6 +25,8 @@ package final class CacheInstance: Sendable {
         package var journal: RegistrationJournal?
         /// Transfers that wait at once for one device; past it stores are skipped and retrieves fail.
         package var transferQueueLimit: Int
+        /// The one connection that may register memory of this process, for the in-process library.
+        package var directConnection: ConnectionID?
 
         package init(
             first: L1Configuration, engine: EngineConfiguration, mode: TransferMode, journal: RegistrationJournal?,
@@ -51,16 +53,20 @@ package final class CacheInstance: Sendable {
             logger: logger)
         let cache = try L1Cache(configuration: settings.first, listener: recorder)
         recorder.attach(namespace: { [weak cache] in cache?.namespace($0) ?? Namespace(modelName: "", cacheSalt: "") })
-        let devices = CopyDevices(cache: cache, queueLimit: settings.transferQueueLimit)
+        let devices = CopyDevices(
+            cache: cache, queueLimit: settings.transferQueueLimit,
+            opensProcessMemory: settings.directConnection != nil, logger: logger)
         self.cache = cache
         self.engine = CacheEngine(
             configuration: settings.engine, environment: environment,
             parts: CacheEngine.Parts(
-                cache: cache, recorder: recorder, devices: [devices.cpu], inlineCopier: devices.inline,
+                cache: cache, recorder: recorder, devices: [devices.cpu, devices.cuda], inlineCopier: devices.inline,
                 metrics: metrics, logger: logger))
         self.service = CacheService(
-            engine: self.engine, journal: settings.journal, mode: settings.mode, logger: logger, send: send)
+            engine: self.engine, journal: settings.journal, mode: settings.mode,
+            directConnection: settings.directConnection, logger: logger, send: send)
         Self.observe(self.engine, cache: cache, metrics: metrics)
+        metrics.observePinning { [cuda = devices.cuda] in PinningReading(cuda.report) }
         let replayed = self.service.replayJournal()
         if replayed.restored + replayed.dropped > 0 {
             logger.info("Registrations taken up again: \(replayed.restored); no longer reachable: \(replayed.dropped)")

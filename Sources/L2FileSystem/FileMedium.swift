@@ -23,6 +23,8 @@ package final class FileMedium: L2Medium {
         var index: ObjectIndex
         /// Models whose manifest on the medium says another layout.
         var foreignModels: Set<String> = []
+        /// Models whose manifest on the medium agreed once.
+        var boundModels: Set<String> = []
     }
 
     /// Makes the directories, scans them and removes temporary files that nobody has touched for an hour.
@@ -138,10 +140,12 @@ package final class FileMedium: L2Medium {
             calls: self.calls, reader: self.reader, writer: self.writer, directory: self.configuration.basePath
         ).bind(manifest, temporary: self.temporaryPath())
         self.state.withLock { state in
-            if binding == .conflicts {
-                state.foreignModels.insert(manifest.modelName)
-            } else {
+            if binding != .conflicts {
+                state.boundModels.insert(manifest.modelName)
                 state.foreignModels.remove(manifest.modelName)
+            } else if !state.boundModels.contains(manifest.modelName) {
+                // With two layouts of one model in this process, whoever asks for the wrong one must not ask.
+                state.foreignModels.insert(manifest.modelName)
             }
         }
         return binding

@@ -55,6 +55,7 @@ class StubAdapter:
     """A scheduler adapter whose results are set by the test."""
 
     chunk_size = 16
+    keeps_groups_apart = False
 
     def __init__(self) -> None:
         self.hits: dict[str, int | None] = {}

@@ -106,7 +106,6 @@ def test_addresses(extra: dict[str, Any], urls: list[str]) -> None:
         ({"lmcache.mp.heartbeat_interval": 0}, "heartbeat_interval is 0"),
         ({"lmcache.mp.save_decode_cache": "true"}, "save_decode_cache is 'true'"),
         ({"lmcache.mp.mp_transfer_mode": "magic"}, "mp_transfer_mode is 'magic'"),
-        ({"lmcache.mp.lazy_offload": "yes"}, "lazy_offload is not supported"),
         ({"lmcache.mp.eager_prefetch": "perhaps"}, "eager_prefetch is 'perhaps'"),
         ({"lmcache.mp.host": "grpc://a"}, "server address"),
     ],

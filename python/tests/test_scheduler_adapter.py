@@ -113,7 +113,7 @@ def test_nothing_is_sent_while_the_server_is_away(adapter: LMCacheMPSchedulerAda
     adapter.end_session("a")
     server.start()
     eventually(lambda: adapter.is_healthy)
-    assert set(server.names()) <= {"get_chunk_size", "ping"}
+    assert set(server.names()) <= {"get_chunk_size", "get_experimental", "ping"}
 
 
 def test_leases_are_given_back_in_whole_chunks(adapter: LMCacheMPSchedulerAdapter, server: FakeServer) -> None:

@@ -43,7 +43,7 @@ extension CacheEngine {
             return self.writeInline(data, reserved, context: context, order: order, reply: reply)
         }
         guard let entry else { return reply(false) }
-        self.cache.commit(entry.handles)
+        self.commitStored(entry.handles)
         self.reportStored(context.plan.chunks.count, since: entry.startedAt)
         reply(true)
     }
@@ -81,7 +81,7 @@ extension CacheEngine {
                     self.warn(.failedTransfer, "COMMIT_STORE of request \(order.key.requestID) failed: \(failure)")
                     written = reserved.handles.map { _ in false }
                 }
-                self.cache.commit(zip(reserved.handles, written).filter(\.1).map(\.0))
+                self.commitStored(zip(reserved.handles, written).filter(\.1).map(\.0))
                 self.cache.abort(zip(reserved.handles, written).filter { !$0.1 }.map(\.0))
                 let isComplete = written.allSatisfy(\.self)
                 if isComplete { self.reportStored(context.plan.chunks.count, since: started) }

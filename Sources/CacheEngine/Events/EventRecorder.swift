@@ -133,9 +133,10 @@ package final class EventRecorder: L1Listener {
         }
     }
 
-    package func allocationFailed(count: Int, namespace: NamespaceID) {
+    package func allocationFailed(count: Int, namespace: NamespaceID, purpose: WriteQuery.Purpose) {
         guard let name = self.state.withLock({ $0.namespace })?(namespace) else { return }
-        self.metrics.l1AllocationFailed(objects: count, model: name.modelName)
+        self.metrics.l1AllocationFailed(
+            objects: count, model: name.modelName, during: purpose == .prefetch ? .prefetch : .store)
     }
 
     package func watermarkTick(usage: Double, triggered: Bool) {

@@ -28,16 +28,22 @@ extension CacheEngine {
         let chain = self.chain(for: key)
         let text = PrefixIdentity(
             namespace: namespace, worldSize: key.worldSize, hashes: Array(chain.hashes.prefix(wanted)))
-        let lease = self.cache.acquire(
-            PrefixQuery(
-                namespace: namespace, worldSize: key.worldSize, windows: layout.windows, hashes: text.hashes,
-                readerCount: Self.shares(key.readerCount)))
+        let query = PrefixQuery(
+            namespace: namespace, worldSize: key.worldSize, windows: layout.windows, hashes: text.hashes,
+            readerCount: Self.shares(key.readerCount))
+        let lease = self.cache.acquire(query)
+        let asksTiers = lease.chunkCount < wanted && self.secondTier.isActive
+        let prefetch = asksTiers ? self.secondTier.ticket(requestID: key.requestID) : nil
         let owner = Session.Owner(namespace: namespace, worldSize: key.worldSize)
-        let record = LookupRecord(connection: connection, scope: scope, text: text, lease: lease)
+        let record = LookupRecord(
+            connection: connection, scope: scope, text: text, lease: lease, prefetch: prefetch)
         let released = self.state.withLock {
             $0.sessions.record(record, requestID: key.requestID, chain: chain, owner: owner, now: now)
         }
         self.cache.release(released)
+        guard let prefetch else { return }
+        let byteCounts = self.state.withLock { $0.layouts.byteCounts(of: model) }
+        self.secondTier.begin(prefetch.id, query, byteCounts: byteCounts)
     }
 
     private func recordMiss(
@@ -54,35 +60,40 @@ extension CacheEngine {
     }
 
     /// The hit length in chunks, given out once a lookup; 0 for an unknown request and for an answer given before.
+    ///
+    /// Asked while the second tier still works, it is what the first tier has, and the prefetch ends.
     package func takeAnswer(requestID: String, connection: ConnectionID) -> Int {
         let now = self.now
         let answered = self.state.withLock { state in
-            state.sessions.withExisting(requestID, now: now) { session -> (Int, LookupScope)? in
+            state.sessions.withExisting(requestID, now: now) { session -> (Int, LookupRecord)? in
                 guard let index = session.lookupIndex(for: connection),
                     let chunks = session.lookups[index].consumeAnswer()
                 else { return nil }
-                return (chunks, session.lookups[index].scope)
+                return (chunks, session.lookups[index])
             }
         }
-        guard let (chunks, scope) = answered ?? nil else {
+        guard let (chunks, lookup) = answered ?? nil else {
             self.logger.debug("Prefetch job for request \(requestID) not found (already completed or invalid)")
             return 0
         }
-        self.report(chunks: chunks, scope: scope, requestID: requestID, now: now)
+        self.report(chunks: chunks, lookup: lookup, requestID: requestID, now: now)
         return chunks
     }
 
-    private func report(chunks: Int, scope: LookupScope, requestID: String, now: Duration) {
+    private func report(chunks: Int, lookup: LookupRecord, requestID: String, now: Duration) {
+        let scope = lookup.scope
+        let own = min(chunks, lookup.firstTierChunks)
         self.metrics.lookupFinished(
             model: scope.modelName, salt: scope.cacheSalt,
             requestedTokens: scope.requestedChunks * self.configuration.chunkSize,
-            hitTokens: chunks * self.configuration.chunkSize, hitObjects: chunks)
+            hitTokens: own * self.configuration.chunkSize, hitObjects: own,
+            loadedTokens: (chunks - own) * self.configuration.chunkSize, loadedObjects: lookup.loadedObjects)
         guard chunks > 0 else { return }
         let milliseconds = (now - scope.startedAt).fixedMilliseconds
         self.logger.info(
             """
-            Prefetch request completed (L1+L2): \(chunks)/\(scope.requestedChunks) retained keys (\(chunks) L1, 0 L2) in \
-            \(milliseconds) ms (external_request_id=\(requestID))
+            Prefetch request completed (L1+L2): \(chunks)/\(scope.requestedChunks) retained keys (\(own) L1, \
+            \(chunks - own) L2) in \(milliseconds) ms (external_request_id=\(requestID))
             """)
     }
 

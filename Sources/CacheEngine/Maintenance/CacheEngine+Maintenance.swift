@@ -111,6 +111,7 @@ extension CacheEngine {
     /// while somebody can still be told.
     package func drain(milliseconds: Int) {
         self.gate.close()
+        self.secondTier.endPrefetches()
         let pause = StopSignal()
         let deadline = self.now + .milliseconds(milliseconds)
         while self.gate.count > 0, self.now < deadline { _ = pause.wait(milliseconds: 2) }
@@ -123,6 +124,8 @@ extension CacheEngine {
         for worker in workers { worker.memory.close() }
         for device in self.devices { device.stop() }
         self.inlineCopier.stop()
-        self.cache.stop()
+        let isDrained = self.secondTier.close()
+        if !isDrained { self.logger.warning("L2 transfers still run at the end; the pool stays mapped for them") }
+        self.cache.stop(keepsMapping: !isDrained)
     }
 }

@@ -8,9 +8,12 @@ package struct ModelLayout: Sendable, Equatable {
     package let windows: [PrefixWindow]
     /// See ``ObjectLayout/signature(of:windows:chunkSize:)``.
     package let signature: String
+    /// Lengths of this worker's objects, one an object group.
+    package let byteCounts: [Int]
 
     package init(groups: [ObjectLayout], windows: [PrefixWindow], chunkSize: Int) {
         self.windows = windows
+        self.byteCounts = groups.map(\.byteCount)
         self.signature = ObjectLayout.signature(of: groups, windows: windows, chunkSize: chunkSize)
     }
 }
@@ -33,6 +36,17 @@ package struct ModelLayouts: Sendable {
 
     /// The layout that the model's latest worker registered; nil while it has none.
     package subscript(model: Model) -> ModelLayout? { self.entries[model]?.last?.layout }
+
+    /// For each object group the lengths that the model's workers of this layout register: pipeline stages differ.
+    package func byteCounts(of model: Model) -> [[Int]] {
+        guard let entries = self.entries[model], let layout = entries.last?.layout else { return [] }
+        return layout.windows.indices.map { group in
+            let counts = entries.filter { $0.layout.signature == layout.signature }.compactMap {
+                $0.layout.byteCounts.indices.contains(group) ? $0.layout.byteCounts[group] : nil
+            }
+            return Set(counts).sorted()
+        }
+    }
 
     /// Takes a worker's layout, which from now on is its model's.
     package mutating func add(_ layout: ModelLayout, of worker: WorkerIdentity, model: Model) {

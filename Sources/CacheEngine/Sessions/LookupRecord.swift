@@ -16,14 +16,25 @@ package struct LookupRecord: Sendable {
     package let text: PrefixIdentity?
     package var lease: ReadLease
     /// Hit length in chunks. Stays when the lease's shares are gone.
-    package let hitChunks: Int
+    package private(set) var hitChunks: Int
+    /// Hit length of the first tier alone.
+    package let firstTierChunks: Int
+    /// Objects that were loaded for this lookup.
+    package private(set) var loadedObjects = 0
     package private(set) var isAnswered = false
+    /// While the second tier is being asked. Dropping it ends that.
+    package private(set) var prefetch: PrefetchTicket?
 
-    package init(connection: ConnectionID, scope: LookupScope, text: PrefixIdentity?, lease: ReadLease) {
+    package init(
+        connection: ConnectionID, scope: LookupScope, text: PrefixIdentity?, lease: ReadLease,
+        prefetch: PrefetchTicket? = nil
+    ) {
         self.connection = connection
         self.scope = scope
         self.text = text
         self.hitChunks = lease.chunkCount
+        self.firstTierChunks = lease.chunkCount
+        self.prefetch = prefetch
         self.lease = lease
     }
 
@@ -47,8 +58,19 @@ package struct LookupRecord: Sendable {
         return shared > 0 && text.hashes[shared - 1] == other.hashes[shared - 1]
     }
 
-    /// Gives the answer out. Nil when it was given before.
+    /// The second tier has been asked. Returns the earlier lease's cells, to be released.
+    package mutating func complete(lease: ReadLease, loadedObjects: Int) -> [ObjectHandle] {
+        let released = self.lease.takeAll()
+        self.lease = lease
+        self.hitChunks = lease.chunkCount
+        self.loadedObjects = loadedObjects
+        self.prefetch = nil
+        return released
+    }
+
+    /// Gives the answer out, which ends what is still being asked. Nil when it was given before.
     package mutating func consumeAnswer() -> Int? {
+        self.prefetch = nil
         guard !self.isAnswered else { return nil }
         self.isAnswered = true
         return self.hitChunks

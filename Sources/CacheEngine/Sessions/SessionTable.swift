@@ -51,6 +51,20 @@ package struct SessionTable: Sendable {
         return replaced + displaced
     }
 
+    /// Gives a finished prefetch's result to its lookup. Returns leases to release, all of the new one where the lookup
+    /// is gone.
+    package mutating func complete(
+        _ prefetch: PrefetchTicket, lease: ReadLease, loadedObjects: Int
+    ) -> (released: [ObjectHandle], connection: ConnectionID?) {
+        var lease = lease
+        guard let position = self.sessions.index(forKey: prefetch.requestID),
+            let index = self.sessions.values[position].lookups.firstIndex(where: { $0.prefetch === prefetch })
+        else { return (lease.takeAll(), nil) }
+        let released = self.sessions.values[position].lookups[index].complete(
+            lease: lease, loadedObjects: loadedObjects)
+        return (released, self.sessions.values[position].lookups[index].connection)
+    }
+
     /// Ends the sessions unused for longest: a sixty-fourth of all at a time, at least one. The search reads every
     /// session, and at the limit each new request would otherwise pay for one.
     private mutating func makeRoom() -> [ObjectHandle] {

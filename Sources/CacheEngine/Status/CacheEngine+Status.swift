@@ -14,7 +14,8 @@ extension CacheEngine {
         return .object(
             self.generalStatus(figures, isHealthy: usage.isHealthy)
                 + [("storage_manager", self.storageStatus(usage))]
-                + self.transferStatus(figures))
+                + self.transferStatus(figures)
+                + [("transfer_devices", .object(self.devices.map { ($0.name, $0.report.statusReport()) }))])
     }
 
     /// Sessions at work, for the gauges.
@@ -47,17 +48,17 @@ extension CacheEngine {
     private func storageStatus(_ usage: L1Usage) -> JSONValue {
         let cache: JSONValue = .object(self.cacheStatus(usage))
         let eviction = self.evictionStatus()
-        let store: JSONValue = [
-            "is_healthy": true, "thread_alive": true, "pending_keys_count": 0, "in_flight_task_count": 0,
-            "num_l2_adapters": 0, "num_active_adapters": 0, "num_draining_adapters": 0,
-        ]
+        let tiers = TierStatus(self.secondTier)
+        let store = tiers.storeController
         return [
             "is_healthy": .bool(usage.isHealthy),
             "l1_managers": ["_default": cache],
             "store_controllers": ["_default": store],
             "l1_eviction_controllers": ["_default": eviction],
-            "l2_adapters": [],
-            "num_l2_adapters": 0,
+            "prefetch_controller": tiers.prefetchController,
+            "l2_eviction_controller": tiers.evictionController,
+            "l2_adapters": tiers.adapters,
+            "num_l2_adapters": .integer(tiers.tiers.count),
             "l1_usage": [.integer(usage.usedBytes), .integer(usage.capacityBytes)],
             "l1_capacity_bytes_by_backend": ["dram": .integer(usage.capacityBytes)],
             "l1_manager": cache,

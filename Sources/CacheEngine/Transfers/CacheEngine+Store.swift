@@ -98,7 +98,7 @@ extension CacheEngine {
                     }
                 },
                 completed: { isComplete in
-                    if isComplete { self.cache.commit(handles) } else { self.cache.abort(handles) }
+                    if isComplete { self.commitStored(handles) } else { self.cache.abort(handles) }
                     let seconds = self.now - started
                     self.metrics.storeFinished(
                         device: worker.deviceName, instance: order.instance.description, model: order.key.modelName,
@@ -112,6 +112,12 @@ extension CacheEngine {
             seconds: 0)
         self.warn(.fullQueue, "STORE of request \(order.key.requestID) skipped: the device's queue is full")
         reply(.failed)
+    }
+
+    /// Makes an engine's objects visible and hands them to the second tier.
+    func commitStored(_ handles: [ObjectHandle]) {
+        self.cache.commit(handles)
+        self.secondTier.stored(handles)
     }
 
     /// The worker's registration, marked active; nil when it has none.

@@ -10,6 +10,7 @@ let memoryDescriptorExtension: Int8 = 1
 ///
 /// Wire protocol §3.
 private struct PartialDescriptor {
+    var address: Int?
     var handle: MemoryDescriptor.CUDAStorage?
     var ipcHandle: [UInt8]?
     var exportID: [UInt8]?
@@ -29,6 +30,7 @@ private struct PartialDescriptor {
         case "type": try reader.skip(name)
         case "version": self.version = try reader.integer(name, in: 1...1)
         case "metadata": self.metadata = try reader.tensorMetadata(name)
+        case "address": self.address = try reader.integer(name, in: 1...Int(Int64.max))
         case "shm_name": self.sharedMemoryName = try reader.sharedMemoryName(name)
         case "nbytes": self.byteCount = try reader.integer(name, in: 0...Int(Int64.max))
         case "alloc_offset": self.allocationOffset = try reader.integer(name, in: 0...Int(Int64.max))
@@ -51,6 +53,7 @@ private struct PartialDescriptor {
         case .cuda: storage = try self.cuda()
         case .cudaRaw: storage = try self.cudaRaw()
         case .cudaVMM: storage = try self.cudaVMM()
+        case .process: storage = try self.process()
         }
         return MemoryDescriptor(storage: storage, tensor: metadata.tensor, deviceUUID: metadata.deviceUUID)
     }
@@ -62,6 +65,15 @@ private struct PartialDescriptor {
             throw .notAccepted(field: "shm_name", given: "an empty name", accepted: "a name, unless nbytes is 0")
         }
         return .cpuSharedMemory(name: name, byteCount: byteCount)
+    }
+
+    private func process() throws(ProtocolError) -> MemoryDescriptor.Storage {
+        guard let address = self.address else { throw .missing(field: "address") }
+        let byteCount = try self.spanned(self.byteCount, "nbytes")
+        guard !address.addingReportingOverflow(byteCount).overflow else {
+            throw .notAccepted(field: "nbytes", given: "\(byteCount)", accepted: "bytes that end below 2^63")
+        }
+        return .process(address: address, byteCount: byteCount)
     }
 
     private func cuda() throws(ProtocolError) -> MemoryDescriptor.Storage {
@@ -125,11 +137,14 @@ enum DescriptorType: String, CaseIterable {
     case cuda
     case cudaRaw = "cuda_raw"
     case cudaVMM = "cuda_vmm"
+    /// Not of the original's protocol: for callers in this process.
+    case process
 
     private var fields: Set<String> {
         switch self {
         case .cpuSharedMemory: ["shm_name", "nbytes"]
         case .cuda: ["handle"]
+        case .process: ["address", "nbytes"]
         case .cudaRaw: ["ipc_handle", "alloc_offset", "nbytes"]
         case .cudaVMM: ["export_id", "kind", "fabric_blob", "alloc_size", "alloc_offset", "nbytes"]
         }

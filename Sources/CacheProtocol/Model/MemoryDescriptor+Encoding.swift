@@ -33,6 +33,12 @@ extension MemoryDescriptor {
             case .cudaVMM(let memory):
                 writer.open(.cudaVMM, fieldCount: 6)
                 writer.write(memory)
+            case .process(let address, let byteCount):
+                writer.open(.process, fieldCount: 2)
+                writer.write("address")
+                writer.write(address)
+                writer.write("nbytes")
+                writer.write(byteCount)
             }
             writer.write("version")
             writer.write(1)

@@ -17,8 +17,7 @@ extension CacheService {
         case .noop: self.answer(call, StringReply("OK"))
         case .getChunkSize: self.answer(call, IntReply(Int64(self.engine.configuration.chunkSize)))
         case .getExperimental:
-            let hasEvents = self.engine.configuration.kvEventCapacity > 0
-            self.answer(call, StringListReply(hasEvents ? ["kv_event_stream"] : []))
+            self.answer(call, StringListReply(self.capabilities))
         case .clear:
             guard let request = self.decoded(ClearRequest.self, operation, call) else { return }
             self.engine.clear(force: request.force)
@@ -33,6 +32,13 @@ extension CacheService {
             // Block allocations only feed statistics of the engine's own memory, which we do not keep.
             self.answer(call, EmptyReply())
         }
+    }
+
+    /// What clients may rely on beyond the protocol: events, and that a store can leave out a group of layers.
+    private var capabilities: [String] {
+        let configuration = self.engine.configuration
+        return (configuration.kvEventCapacity > 0 ? ["kv_event_stream"] : [])
+            + (configuration.separatesObjectGroups ? ["separate_object_groups"] : [])
     }
 
     /// Operations of features that this server does not have: the reply its callers can bear.

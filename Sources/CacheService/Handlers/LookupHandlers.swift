@@ -17,9 +17,10 @@ extension CacheService {
             guard let request = self.decoded(QueryPrefetchRequest.self, operation, call) else { return }
             self.answerLookup(request.requestID, call)
         case .waitPrefetchStatus:
-            // Without a second tier every lookup is complete before its reply is read: nothing to wait for.
             guard let request = self.decoded(WaitPrefetchRequest.self, operation, call) else { return }
-            self.answerLookup(request.requestID, call)
+            self.engine.awaitAnswer(
+                requestID: request.requestID, connection: call.connection, seconds: request.timeoutSeconds
+            ) { self.answer(call, OptionalIntReply($0.map { Int64($0) })) }
         case .freeLookupLocks:
             guard let request = self.decoded(FreeLookupLocksRequest.self, operation, call) else { return }
             self.engine.freeLeases(request.key, connection: call.connection)
@@ -31,8 +32,16 @@ extension CacheService {
         }
     }
 
+    /// TensorRT-LLM asks once and computes everything itself unless the answer is there: it is answered when it is.
     private func answerLookup(_ requestID: String, _ call: ServiceCall) {
-        let chunks = self.engine.takeAnswer(requestID: requestID, connection: call.connection)
-        self.answer(call, OptionalIntReply(Int64(chunks)))
+        if let chunks = self.engine.queryAnswer(requestID: requestID, connection: call.connection) {
+            return self.answer(call, OptionalIntReply(Int64(chunks)))
+        }
+        guard self.engine.asksOnce(requestID: requestID, connection: call.connection) else {
+            return self.answer(call, OptionalIntReply(nil))
+        }
+        self.engine.awaitAnswer(
+            requestID: requestID, connection: call.connection, seconds: ProtocolLimits.waitSeconds
+        ) { self.answer(call, OptionalIntReply(Int64($0 ?? 0))) }
     }
 }

@@ -27,6 +27,7 @@ extension CacheService {
         guard self.mode.servesLMCacheDriven else { return self.refuseMode(.registerKVCache, call) }
         guard let request = self.decoded(RegisterRequest.self, .registerKVCache, call) else { return }
         do throws(EngineError) {
+            try self.checkProcessMemory(request.registration, from: call.connection)
             try self.engine.register(request.registration, connection: call.connection)
         } catch {
             self.logger.error("\(error)")
@@ -36,6 +37,16 @@ extension CacheService {
             JournaledRegistration(
                 kind: .cache, instance: request.registration.instanceID, frames: call.request.payloads))
         self.answer(call, EmptyReply())
+    }
+
+    /// An address is something that only this process's own code may name.
+    private func checkProcessMemory(
+        _ registration: KVCacheRegistration, from connection: ConnectionID?
+    ) throws(EngineError) {
+        guard registration.tensors.contains(where: \.isOfProcess) else { return }
+        guard let connection, connection == self.directConnection else {
+            throw .registrationRefused(reason: "memory of this process is not accepted from other processes")
+        }
     }
 
     private func registerEngineDriven(_ call: ServiceCall) {
@@ -64,6 +75,7 @@ extension CacheService {
             do {
                 guard entry.kind == .cache else { throw EngineError.registrationRefused(reason: "pool is gone") }
                 let request = try RegisterRequest(payloads: entry.frames)
+                try self.checkProcessMemory(request.registration, from: nil)
                 try self.engine.register(request.registration, connection: nil)
                 counts.restored += 1
             } catch {

@@ -3,7 +3,10 @@
 import NativeThreads
 import Synchronization
 
-/// One registration's shared memory. Unmapped once it is closed and nothing in the device's queue needs it.
+/// One registration's memory. What is mapped is unmapped once it is closed and nothing in the device's queue needs it.
+///
+/// Memory of this process belongs to the caller, who may free it once ``close()`` has returned. So closing then fails
+/// what waits in the queue and waits for what is being copied.
 final class CPUEngineMemory: EngineMemory {
     private struct Use {
         var isClosed = false
@@ -17,6 +20,7 @@ final class CPUEngineMemory: EngineMemory {
     private let queue: BoundedQueue<CPUDeviceWork>
     private let uptime: @Sendable () -> Duration
     private let use = Mutex(Use())
+    private let workEnded = StopSignal()
 
     init(
         layout: KVCacheLayout, tensors: MappedTensors, calls: any SharedMemoryCalls,
@@ -52,11 +56,17 @@ final class CPUEngineMemory: EngineMemory {
 
     package func close() {
         self.unmapIfDone { $0.isClosed = true }
+        guard self.tensors.areOfProcess else { return }
+        while self.use.withLock({ $0.pendingCount > 0 }) { _ = self.workEnded.wait(milliseconds: 100) }
     }
+
+    /// False when what waited in the queue may not begin any more, because its memory may be gone.
+    var mayBegin: Bool { !self.tensors.areOfProcess || self.use.withLock { !$0.isClosed } }
 
     /// The device's thread has finished one piece of work.
     func workFinished() {
         self.unmapIfDone { $0.pendingCount -= 1 }
+        if self.tensors.areOfProcess { self.workEnded.poke() }
     }
 
     /// Keeps the memory mapped until ``workFinished()``; false when it is closed.

@@ -4,13 +4,15 @@ package import KVModel
 import NativeThreads
 import Synchronization
 
-/// Copies between engines' POSIX shared memory and the arena, on one thread, first in, first out.
+/// Copies between engines' POSIX shared memory, or memory of this process, and the arena, on one thread, first in, first
+/// out.
 package final class CPUTransferDevice: TransferDevice {
     package let name = "cpu"
     private let queue: BoundedQueue<CPUDeviceWork>
     private let thread: Mutex<NativeThread?>
     private let calls: any SharedMemoryCalls
     private let uptime: @Sendable () -> Duration
+    private let opensProcessMemory: Bool
     /// A longer pause between two objects fails what waited meanwhile. Below the ten seconds after which an engine's
     /// heartbeat gives up.
     private static let stallLimit = Duration.seconds(5)
@@ -20,14 +22,20 @@ package final class CPUTransferDevice: TransferDevice {
     /// - Parameters:
     ///   - arena: Must stay mapped until ``stop()`` has returned.
     ///   - queueLimit: Transfers that wait at once, over all registrations.
-    package convenience init(arena: ArenaView, queueLimit: Int) {
-        self.init(arena: arena, queueLimit: queueLimit, calls: LinuxSharedMemoryCalls(), uptime: UptimeClock.now)
+    ///   - opensProcessMemory: Whether registrations may name addresses of this process: only where all that register
+    ///     are code of this process.
+    package convenience init(arena: ArenaView, queueLimit: Int, opensProcessMemory: Bool = false) {
+        self.init(
+            arena: arena, queueLimit: queueLimit, opensProcessMemory: opensProcessMemory,
+            calls: LinuxSharedMemoryCalls(), uptime: UptimeClock.now)
     }
 
     /// - Parameter uptime: Time since any fixed moment, stopped time included.
     init(
-        arena: ArenaView, queueLimit: Int, calls: any SharedMemoryCalls, uptime: @escaping @Sendable () -> Duration
+        arena: ArenaView, queueLimit: Int, opensProcessMemory: Bool = false, calls: any SharedMemoryCalls,
+        uptime: @escaping @Sendable () -> Duration
     ) {
+        self.opensProcessMemory = opensProcessMemory
         let queue = BoundedQueue<CPUDeviceWork>(capacity: queueLimit)
         self.queue = queue
         self.calls = calls
@@ -38,7 +46,11 @@ package final class CPUTransferDevice: TransferDevice {
 
     package func accepts(_ descriptors: [MemoryDescriptor]) -> Bool {
         descriptors.allSatisfy {
-            if case .cpuSharedMemory = $0.storage { true } else { false }
+            switch $0.storage {
+            case .cpuSharedMemory: true
+            case .process: self.opensProcessMemory && $0.deviceUUID == "cpu"
+            case .cuda, .cudaRaw, .cudaVMM: false
+            }
         }
     }
 
@@ -80,7 +92,10 @@ private func runCPUDevice(
             transfer.enqueued(failure.map { .failure($0) } ?? .success(completionHandle))
             memory.workFinished()
         case .checksums(let request, let memory, let completion):
-            completion(request.run(layout: memory.layout, tensors: memory.tensors, calls: memory.calls))
+            completion(
+                memory.mayBegin
+                    ? request.run(layout: memory.layout, tensors: memory.tensors, calls: memory.calls)
+                    : .failure(.closed))
             memory.workFinished()
         }
     }
@@ -90,6 +105,7 @@ private func run(
     _ transfer: Transfer, _ memory: CPUEngineMemory, _ copier: PageCopier, _ arena: ArenaView,
     mayGoOn: () -> Bool
 ) -> TransferFailure? {
+    guard memory.mayBegin else { return .closed }
     if let refusal = memory.layout.refusal(of: transfer, arenaByteCount: arena.byteCount) { return refusal }
     if let name = memory.tensors.shrunkSegment(calls: memory.calls) { return .engineMemoryShrunk(name: name) }
     let isBacked =

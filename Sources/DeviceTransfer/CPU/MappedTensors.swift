@@ -2,11 +2,14 @@
 
 import KVModel
 
-/// The tensors of one registration in this process's memory. Each segment is mapped once.
+/// The tensors of one registration in this process's memory. Each segment is mapped once; what is of this process needs
+/// no mapping.
 struct MappedTensors: @unchecked Sendable {  // the pointers are only followed by the device's thread
     let segments: [MappedSegment]
     /// First element of each tensor; nil for tensors that no kernel group uses.
     let firstElements: [UnsafeMutableRawPointer?]
+    /// Whether any of them is memory of this process that somebody else owns.
+    let areOfProcess: Bool
 
     /// Maps what the layout uses. Nothing stays mapped when it throws.
     init(
@@ -16,11 +19,12 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
         var sizes: [(name: SegmentName, byteCount: Int)] = []
         var positions: [SegmentName: Int] = [:]
         for request in requests {
-            if let position = positions[request.name] {
+            guard let name = request.name else { continue }
+            if let position = positions[name] {
                 sizes[position].byteCount = max(sizes[position].byteCount, request.byteCount)
             } else {
-                positions[request.name] = sizes.count
-                sizes.append((request.name, request.byteCount))
+                positions[name] = sizes.count
+                sizes.append((name, request.byteCount))
             }
         }
         var segments: [MappedSegment] = []
@@ -34,16 +38,19 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
         }
         var firstElements = [UnsafeMutableRawPointer?](repeating: nil, count: tensors.count)
         for request in requests {
-            guard let position = positions[request.name] else { continue }
-            firstElements[request.tensor] = segments[position].base + request.byteOffset
+            let base = request.name.flatMap { positions[$0] }.map { segments[$0].base } ?? request.address
+            firstElements[request.tensor] = base.map { $0 + request.byteOffset }
         }
         self.segments = segments
         self.firstElements = firstElements
+        self.areOfProcess = requests.contains { $0.name == nil }
     }
 
     private struct Request {
         let tensor: Int
-        let name: SegmentName
+        /// Nil for memory of this process, which has an address instead.
+        let name: SegmentName?
+        let address: UnsafeMutableRawPointer?
         let byteCount: Int
         let byteOffset: Int
     }
@@ -63,13 +70,16 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
     }
 
     private static func request(_ descriptor: MemoryDescriptor, tensor: Int) throws(DeviceError) -> Request {
-        guard case .cpuSharedMemory(let given, let byteCount) = descriptor.storage else {
+        let name: SegmentName?
+        let address: UnsafeMutableRawPointer?
+        let byteCount: Int
+        switch descriptor.storage {
+        case .cpuSharedMemory(let given, let length):
+            (name, address, byteCount) = (try self.segmentName(given, tensor: tensor), nil, length)
+        case .process(let start, let length):
+            (name, address, byteCount) = (nil, UnsafeMutableRawPointer(bitPattern: start), length)
+        case .cuda, .cudaRaw, .cudaVMM:
             throw .wrongKind("tensor \(tensor): its type is not cpu_shm; this server's device is the CPU")
-        }
-        guard let name = SegmentName(given) else {
-            throw .invalid(
-                "tensor \(tensor): shm_name \(String(reflecting: String(given.prefix(80)))) is not accepted; it "
-                    + "needs 1 to 254 bytes without a slash after the first")
         }
         guard let span = descriptor.tensor.byteSpan, span > 0, byteCount > 0, span <= byteCount else {
             throw .invalid(
@@ -78,7 +88,14 @@ struct MappedTensors: @unchecked Sendable {  // the pointers are only followed b
         }
         // Within the span, so it cannot overflow.
         let offset = descriptor.tensor.storageOffset * descriptor.tensor.elementType.byteCount
-        return Request(tensor: tensor, name: name, byteCount: byteCount, byteOffset: offset)
+        return Request(tensor: tensor, name: name, address: address, byteCount: byteCount, byteOffset: offset)
+    }
+
+    private static func segmentName(_ given: String, tensor: Int) throws(DeviceError) -> SegmentName {
+        if let name = SegmentName(given) { return name }
+        throw .invalid(
+            "tensor \(tensor): shm_name \(String(reflecting: String(given.prefix(80)))) is not accepted; it "
+                + "needs 1 to 254 bytes without a slash after the first")
     }
 
     /// The first segment that became smaller than its mapping, if any.

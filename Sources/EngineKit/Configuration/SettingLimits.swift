@@ -20,6 +20,8 @@ package enum SettingLimits {
     package static let lifetimeSeconds = 1...31_536_000
     /// Seconds with a fraction, above the lower bound.
     package static let seconds = 0.0...31_536_000.0
+    /// Time that a lookup may wait for L2, above the lower bound; clients wait 300 seconds.
+    package static let prefetchSeconds = 0.0...240.0
     /// A ratio, above the lower bound.
     package static let ratio = 0.0...1.0
     /// Queue lengths, file counts and byte limits that only need to be positive.

@@ -9,9 +9,10 @@ extension StorageSettings {
         return .object([
             ("l1_manager_config", pool),
             ("eviction_config", eviction),
-            ("l2_adapter_config", .object([("adapters", .array([]))])),
+            ("l2_adapter_config", .object([("adapters", AdapterSettings.json(self.l2Adapters))])),
             ("store_policy", .string(self.storePolicy.rawValue)),
             ("prefetch_policy", .string(self.prefetchPolicy.rawValue)),
+            ("prefetch_timeout_seconds", .double(self.prefetchTimeoutSeconds)),
             ("prefetch_max_in_flight", .integer(self.prefetchMaximumInFlight)),
             ("periodic_notifier_interval_ms", .integer(self.notifierIntervalMilliseconds)),
             ("l1_manager_configs", .array([pool])),

@@ -7,6 +7,8 @@ extension StorageSettings {
         try self.validateEviction()
         try SettingCheck.range("--l1-write-ttl-seconds", self.writeTTLSeconds, SettingLimits.lifetimeSeconds)
         try SettingCheck.range("--l1-read-ttl-seconds", self.readTTLSeconds, SettingLimits.lifetimeSeconds)
+        _ = try AdapterSettings.plans(self.l2Adapters)
+        try SettingCheck.above("--l2-prefetch-timeout", self.prefetchTimeoutSeconds, SettingLimits.prefetchSeconds)
         try SettingCheck.range("--l2-prefetch-max-in-flight", self.prefetchMaximumInFlight, SettingLimits.count)
         try SettingCheck.range(
             "--periodic-notifier-interval-ms",
@@ -40,12 +42,6 @@ extension StorageSettings {
             self.gdsPath,
             accepted: "a pool in host memory by '--l1-size-gb'",
             reason: "GPUDirect Storage is not built"
-        )
-        try SettingCheck.absent(
-            "--l2-adapter",
-            self.l2Adapters.first,
-            accepted: "no adapter",
-            reason: "L2 storage is not built yet"
         )
     }
 

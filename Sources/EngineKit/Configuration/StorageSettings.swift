@@ -49,6 +49,8 @@ package struct StorageSettings: Hashable, Sendable {
     package var storePolicy = StorePolicy.default
     package var prefetchPolicy = PrefetchPolicy.default
     package var prefetchMaximumInFlight = 8
+    /// Longest time that a lookup waits for L2; what has arrived by then is served.
+    package var prefetchTimeoutSeconds = 5.0
     package var notifierIntervalMilliseconds = 5
     /// Raw values of `--l2-adapter`.
     package var l2Adapters: [String] = []

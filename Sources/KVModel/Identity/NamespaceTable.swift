@@ -29,6 +29,13 @@ package struct NamespaceTable: Sendable {
         self.identifiers[namespace]
     }
 
+    /// The numbers of every namespace of a model and salt, whatever the layout.
+    package func identifiers(modelName: String, cacheSalt: String) -> [NamespaceID] {
+        self.namespaces.indices.filter {
+            self.namespaces[$0].modelName == modelName && self.namespaces[$0].cacheSalt == cacheSalt
+        }.map { NamespaceID(UInt32($0)) }
+    }
+
     /// The namespace behind a number.
     ///
     /// - Precondition: `identifier` came from this table.

@@ -22,6 +22,14 @@ package struct MemoryDescriptor: Sendable, Equatable {
         /// Plain driver handle of a whole allocation; element 0 lies `allocationOffset` bytes into it.
         case cudaRaw(handle: [UInt8], allocationOffset: Int, byteCount: Int)
         case cudaVMM(CUDAVirtualMemory)
+        /// Memory of this very process, for the in-process library's direct door only. Element 0 lies
+        /// `tensor.storageOffset` elements after `address`, which is a device's address where `deviceUUID` names one.
+        case process(address: Int, byteCount: Int)
+    }
+
+    /// Whether the descriptor means something in one process only, so that no other may ask for it.
+    package var isOfProcess: Bool {
+        if case .process = self.storage { true } else { false }
     }
 
     /// A segment of PyTorch's CUDA allocator. Offsets and sizes in bytes.

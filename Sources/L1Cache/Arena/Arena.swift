@@ -72,11 +72,11 @@ final class Arena: Sendable {
     /// Unmaps the memory and forgets its name.
     ///
     /// Nobody may touch the memory any more.
-    func close() {
+    func close(keepsMapping: Bool = false) {
         self.progress.withLock { progress in
             guard !progress.isClosed else { return }
             progress.isClosed = true
-            self.system.unmap(self.memory)
+            if !keepsMapping { self.system.unmap(self.memory) }
             self.segment.destroy(system: self.system)
         }
     }

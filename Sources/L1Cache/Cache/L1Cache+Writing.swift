@@ -23,6 +23,10 @@ extension L1Cache {
                     write, mayGrow: mayGrow && !isOutrun, mayEvict: !mayGrow, grants: &grants, evicted: &evicted)
             }
             guard let needed else { break }
+            if write.purpose == .prefetch {
+                isOutrun = !self.grow(atLeast: needed)
+                continue
+            }
             isOutrun = !self.growForStore(needed: needed, budget: &budget)
             if isOutrun { self.state.withLock { $0.wasOutrun(step: self.configuration.growthStepBytes) } }
         }
@@ -30,7 +34,9 @@ extension L1Cache {
         let failed = grants.count { $0 == .outOfMemory }
         guard !evicted.isEmpty || failed > 0, let listener = self.listener else { return grants }
         if !evicted.isEmpty { listener.objectsEvicted(evicted) }
-        if failed > 0 { listener.allocationFailed(count: failed, namespace: write.namespace) }
+        if failed > 0 {
+            listener.allocationFailed(count: failed, namespace: write.namespace, purpose: write.purpose)
+        }
         return grants
     }
 

@@ -102,7 +102,9 @@ package final class L1Cache: Sendable {
     /// Joins the threads, unmaps the arena and forgets its name.
     ///
     /// Devices must be done with the memory. Idempotent.
-    package func stop() {
+    ///
+    /// - Parameter keepsMapping: True while somebody may still touch the memory: it then stays until the process ends.
+    package func stop(keepsMapping: Bool = false) {
         let wasStopped = self.state.withLock { state in
             defer { state.isStopped = true }
             return state.isStopped
@@ -115,7 +117,7 @@ package final class L1Cache: Sendable {
             return threads
         }
         for thread in threads { thread.join() }
-        self.arena.close()
+        self.arena.close(keepsMapping: keepsMapping)
         self.listenerBox.withLock { $0 = nil }
     }
 }

@@ -8,8 +8,8 @@ package import KVModel
 package protocol L1Listener: AnyObject, Sendable {
     func objectsEvicted(_ objects: [EvictedObject])
     func objectsCommitted(_ objects: [CommittedObject])
-    /// `count` objects of one store found no room.
-    func allocationFailed(count: Int, namespace: NamespaceID)
+    /// `count` objects of one store or prefetch found no room.
+    func allocationFailed(count: Int, namespace: NamespaceID, purpose: WriteQuery.Purpose)
     /// The evictor looked, once a second. `usage` is a fraction of the capacity.
     func watermarkTick(usage: Double, triggered: Bool)
     /// The system has no more memory for the arena; told once until it grows again.
@@ -40,4 +40,13 @@ package struct CommittedObject: Sendable, Equatable {
     package var group: Int
     package var worldSize: Int
     package var byteCount: Int
+
+    package init(namespace: NamespaceID, hash: ChunkHash, rank: Int, group: Int, worldSize: Int, byteCount: Int) {
+        self.namespace = namespace
+        self.hash = hash
+        self.rank = rank
+        self.group = group
+        self.worldSize = worldSize
+        self.byteCount = byteCount
+    }
 }

@@ -68,6 +68,7 @@ extension ObjectTable {
             guard let index = self.resolve(handle), self.objects[Int(index)].holds > 0 else { continue }
             self.update(index) { $0.holds -= 1 }
             self.freeIfUnused(index)
+            self.endIfTemporary(index)
         }
     }
 
@@ -88,6 +89,7 @@ extension ObjectTable {
     private mutating func endLease(_ index: Index) {
         guard self.objects[Int(index)].leases > 0 else { return }
         self.update(index) { $0.leases -= 1 }
+        self.endIfTemporary(index)
     }
 
     /// Hit length in chunks, and the family of each chunk that was looked at.

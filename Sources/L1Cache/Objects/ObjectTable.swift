@@ -35,6 +35,8 @@ struct ObjectTable: Sendable {
         /// Always so while staged; a cleared object stays so.
         var isWriting = false
         var isQuarantined = false
+        /// Goes with its last lease or hold.
+        var isTemporary = false
 
         /// True while the object must not be evicted.
         var isPinned: Bool { self.isWriting || self.leases > 0 || self.holds > 0 }

@@ -4,6 +4,13 @@ package import KVModel
 
 /// What a store asks for: one object a chunk, all of one shard and one object group.
 package struct WriteQuery: Sendable {
+    /// Who writes.
+    package enum Purpose: Sendable, Equatable {
+        case store
+        /// From a tier behind; the caller may wait for memory to be committed.
+        case prefetch
+    }
+
     package var namespace: NamespaceID
     package var worldSize: Int
     package var rank: Int
@@ -12,6 +19,7 @@ package struct WriteQuery: Sendable {
     package var hashes: [ChunkHash]
     /// Bytes of each object.
     package var byteCount: Int
+    package var purpose: Purpose
 
     package init(
         namespace: NamespaceID,
@@ -19,7 +27,8 @@ package struct WriteQuery: Sendable {
         rank: Int,
         group: Int,
         hashes: [ChunkHash],
-        byteCount: Int
+        byteCount: Int,
+        purpose: Purpose = .store
     ) {
         self.namespace = namespace
         self.worldSize = worldSize
@@ -27,6 +36,7 @@ package struct WriteQuery: Sendable {
         self.group = group
         self.hashes = hashes
         self.byteCount = byteCount
+        self.purpose = purpose
     }
 }
 

@@ -38,6 +38,14 @@ package enum EngineAssembly {
         } catch {
             throw .failed(part: "pool", reason: error.description)
         }
+        do {
+            try instance.startTiers(
+                AdapterSettings.plans(configuration.storage.l2Adapters),
+                surroundings: AdapterSurroundings(alignment: configuration.storage.alignment))
+        } catch {
+            instance.stop()
+            throw .failed(part: "second tier", reason: String(describing: error))
+        }
         Self.report(instance, configuration: configuration, logger: logger)
         return CacheSide(instance: instance, replies: replies, configuration: configuration)
     }

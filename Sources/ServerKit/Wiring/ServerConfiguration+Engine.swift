@@ -32,7 +32,16 @@ extension ServerConfiguration {
             liveness: WorkerLiveness.Limits(
                 reapAfter: self.requests.reapAfter,
                 registrationGrace: .seconds(self.requests.workerRegistrationGraceSeconds)),
-            kvEventCapacity: self.requests.eventLogSize)
+            kvEventCapacity: self.requests.eventLogSize, secondTier: self.secondTier)
+    }
+
+    private var secondTier: SecondTierSettings {
+        var tiers = SecondTierSettings()
+        tiers.storePolicy = self.storage.storePolicy == .skipL1 ? .skipFirstTier : .keep
+        tiers.prefetchPolicy = self.storage.prefetchPolicy == .retain ? .retain : .drop
+        tiers.prefetches.inFlight = self.storage.prefetchMaximumInFlight
+        tiers.prefetches.deadlineMilliseconds = UInt64(max(1, self.storage.prefetchTimeoutSeconds * 1000))
+        return tiers
     }
 
     /// Which transfer operations are answered.

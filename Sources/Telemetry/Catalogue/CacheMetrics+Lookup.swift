@@ -10,14 +10,23 @@ extension CacheMetrics {
 
     /// A lookup whose result was taken.
     ///
-    /// Tokens count whole chunks; every hit is an L1 hit here.
-    package func lookupFinished(model: String, salt: String, requestedTokens: Int, hitTokens: Int, hitObjects: Int) {
+    /// Tokens count whole chunks.
+    ///
+    /// - Parameters:
+    ///   - hitTokens: What L1 could serve alone, and `hitObjects` likewise.
+    ///   - loadedTokens: What L2 added, and `loadedObjects` likewise.
+    package func lookupFinished(
+        model: String, salt: String, requestedTokens: Int, hitTokens: Int, hitObjects: Int, loadedTokens: Int = 0,
+        loadedObjects: Int = 0
+    ) {
         let series = self.lookups.perModel[LookupSeries.Key(model: model, salt: salt)]
         series.lookups.increment()
         series.requestedTokens.increment(by: requestedTokens)
-        series.hitTokens.increment(by: hitTokens)
+        series.hitTokens.increment(by: hitTokens + loadedTokens)
         series.hitL1Tokens.increment(by: hitTokens)
         series.hitL1Keys.increment(by: hitObjects)
+        series.hitL2Tokens.increment(by: loadedTokens)
+        series.hitL2Keys.increment(by: loadedObjects)
     }
 
     /// A lookup that ended before the cache was asked; it also counts as a finished one.

@@ -8,10 +8,13 @@ import Synchronization
 package final class CacheMetrics: Sendable {
     /// Every metric that the server exposes on its own account, in the order of the exposition.
     package static let catalogue: [MetricDescription] =
-        MetricDescription.l1 + MetricDescription.lookup + MetricDescription.transfer + MetricDescription.service
+        MetricDescription.l1 + MetricDescription.l2 + MetricDescription.lookup + MetricDescription.transfer
+        + MetricDescription.pinning
+        + MetricDescription.service
 
     let registry: MetricsRegistry
     let l1: L1Series
+    let l2: L2Series
     let lookups: LookupSeriesTables
     let transfers: TransferSeriesTables
     let service: ServiceSeries
@@ -21,6 +24,7 @@ package final class CacheMetrics: Sendable {
         registry.describe(Self.catalogue)
         self.registry = registry
         self.l1 = L1Series(registry: registry)
+        self.l2 = L2Series(registry: registry)
         self.lookups = LookupSeriesTables(registry: registry)
         self.transfers = TransferSeriesTables(registry: registry)
         self.service = ServiceSeries(registry: registry)

@@ -19,6 +19,8 @@ struct LookupSeries: Sendable {
     let hitTokens: CounterSeries
     let hitL1Tokens: CounterSeries
     let hitL1Keys: CounterSeries
+    let hitL2Tokens: CounterSeries
+    let hitL2Keys: CounterSeries
 
     init(registry: MetricsRegistry, labels: MetricLabels) {
         self.lookups = registry.counter(.lookups, labels: labels)
@@ -26,8 +28,8 @@ struct LookupSeries: Sendable {
         self.hitTokens = registry.counter(.lookupHitTokens, labels: labels)
         self.hitL1Tokens = registry.counter(.lookupHitL1Tokens, labels: labels)
         self.hitL1Keys = registry.counter(.lookupHitL1Keys, labels: labels)
-        _ = registry.counter(.lookupHitL2Tokens, labels: labels)
-        _ = registry.counter(.lookupHitL2Keys, labels: labels)
+        self.hitL2Tokens = registry.counter(.lookupHitL2Tokens, labels: labels)
+        self.hitL2Keys = registry.counter(.lookupHitL2Keys, labels: labels)
     }
 }
 

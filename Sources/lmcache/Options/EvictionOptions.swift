@@ -31,22 +31,35 @@ struct EvictionOptions: ParsableArguments {
     @Option(
         name: .customLong("l2-adapter"),
         parsing: .singleValue,
-        help: ArgumentHelp("Refused: storage behind the pool is not built yet.", valueName: "json")
+        help: ArgumentHelp(
+            "Storage behind the pool, repeatable: a JSON object with 'type' and that type's keys.", valueName: "json")
     )
     var l2Adapters: [String] = []
 
-    @Option(name: .customLong("l2-store-policy"), help: "No effect without --l2-adapter.")
+    @Option(
+        name: .customLong("l2-store-policy"),
+        help: "default keeps what L2 has in the pool, too; skip_l1 drops it there.")
     var storePolicy = defaults.storePolicy
 
-    @Option(name: .customLong("l2-prefetch-policy"), help: "No effect without --l2-adapter.")
+    @Option(
+        name: .customLong("l2-prefetch-policy"),
+        help: "default drops what came from L2 after its reader; retain keeps it.")
     var prefetchPolicy = defaults.prefetchPolicy
 
     @Option(
         name: .customLong("l2-prefetch-max-in-flight"),
-        help: .given("No effect without --l2-adapter.", "n", default: defaults.prefetchMaximumInFlight),
+        help: .given("Lookups that ask L2 at once; the others wait.", "n", default: defaults.prefetchMaximumInFlight),
         transform: Accepted.integer(SettingLimits.count)
     )
     var prefetchMaximumInFlight = defaults.prefetchMaximumInFlight
+
+    @Option(
+        name: .customLong("l2-prefetch-timeout"),
+        help: .given(
+            "Longest time in seconds that a lookup waits for L2.", "x", default: defaults.prefetchTimeoutSeconds),
+        transform: Accepted.number(above: SettingLimits.prefetchSeconds)
+    )
+    var prefetchTimeoutSeconds = defaults.prefetchTimeoutSeconds
 
     @Option(
         name: .customLong("periodic-notifier-interval-ms"),
@@ -63,6 +76,7 @@ struct EvictionOptions: ParsableArguments {
         configuration.storage.storePolicy = self.storePolicy
         configuration.storage.prefetchPolicy = self.prefetchPolicy
         configuration.storage.prefetchMaximumInFlight = self.prefetchMaximumInFlight
+        configuration.storage.prefetchTimeoutSeconds = self.prefetchTimeoutSeconds
         configuration.storage.notifierIntervalMilliseconds = self.notifierIntervalMilliseconds
     }
 }

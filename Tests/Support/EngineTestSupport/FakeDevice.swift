@@ -32,7 +32,12 @@ package final class FakeDevice: TransferDevice {
     }
 
     package func accepts(_ descriptors: [MemoryDescriptor]) -> Bool {
-        descriptors.allSatisfy { if case .cpuSharedMemory = $0.storage { true } else { false } }
+        descriptors.allSatisfy {
+            switch $0.storage {
+            case .cpuSharedMemory, .process: true
+            default: false
+            }
+        }
     }
 
     package func open(

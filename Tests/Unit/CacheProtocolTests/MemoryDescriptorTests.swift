@@ -60,15 +60,27 @@ import Testing
         deviceUUID: "0db07a0e"
     )
 
+    private static let process = MemoryDescriptor(
+        storage: .process(address: 0x7F00_0000_1000, byteCount: 192), tensor: Self.tensor, deviceUUID: "cpu")
+
+    @Test(
+        arguments: [
+            ("address", .integer(0)), ("address", .integer(-4096)), ("address", .integer(.max)), ("address", .nil),
+            ("nbytes", .integer(191)), ("nbytes", .integer(.max)),
+        ] as [(String, MessagePackValue)])
+    func processFieldThatIsNotAcceptedIsRefused(field: String, value: MessagePackValue) {
+        #expect(throws: ProtocolError.self) { try Self.decode(Self.data(of: Self.process).setting(field, value)) }
+    }
+
     @Test func everyTypeSurvivesInAnyOrder() throws {
-        for descriptor in [WireFixtures.descriptor, Self.raw, Self.virtual, Self.shared] {
+        for descriptor in [WireFixtures.descriptor, Self.raw, Self.virtual, Self.shared, Self.process] {
             #expect(try Self.decode(Self.data(of: descriptor)) == descriptor)
             #expect(try Self.decode(Self.data(of: descriptor).reversed()) == descriptor)
         }
     }
 
     @Test func everyFieldIsRequiredAndNoOtherIsAllowed() {
-        for descriptor in [WireFixtures.descriptor, Self.raw, Self.virtual, Self.shared] {
+        for descriptor in [WireFixtures.descriptor, Self.raw, Self.virtual, Self.shared, Self.process] {
             let map = Self.data(of: descriptor)
             for entry in map {
                 guard case .string(let name) = entry.key else { continue }

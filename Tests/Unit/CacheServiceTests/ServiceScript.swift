@@ -19,7 +19,7 @@ final class ServiceScript: Sendable {
     private let nextUID = Mutex<UInt64>(0)
 
     init(
-        mode: TransferMode = .auto, journal: RegistrationJournal? = nil,
+        mode: TransferMode = .auto, journal: RegistrationJournal? = nil, directConnection: ConnectionID? = nil,
         _ change: (inout SimulatedServer.Settings) -> Void = { _ in }
     ) throws {
         var settings = SimulatedServer.Settings()
@@ -28,7 +28,8 @@ final class ServiceScript: Sendable {
         settings.logger = Logger(label: "service") { _ in CollectingLogHandler(lines: log) }
         self.server = try SimulatedServer(settings)
         self.service = CacheService(
-            engine: self.server.engine, journal: journal, mode: mode, logger: settings.logger,
+            engine: self.server.engine, journal: journal, mode: mode, directConnection: directConnection,
+            logger: settings.logger,
             send: { frames, connection in sent.add((frames, connection)) })
     }
 

@@ -42,6 +42,7 @@ STAGES = (
     Stage("lint", ("scripts/format", "--lint"), 3),
     Stage("build", ("swift", "build", "--build-tests", "-j", "2"), 25),
     Stage("test", (*WITH_STORES, "swift", "test", "--skip-build"), 12, count=SWIFT_TESTS, needs=("build",)),
+    Stage("library", ("scripts/test-library",), 6, count=tally.verdicts, needs=("build",)),
     Stage("release", ("swift", "build", "-c", "release", "-j", "2"), 25, needs=("build",)),
     Stage("peers", ("peers/setup-vllm",), 15, is_peer=True),
     Stage(
@@ -56,10 +57,12 @@ STAGES = (
     Stage(
         "vllm", ("peers/run-vllm",), 15,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
-    Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("peers",), is_peer=True),
+    Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("library", "peers"), is_peer=True),
     Stage(
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
         environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
+    # Relinks the release build; last of those that use it.
+    Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
 )

@@ -28,6 +28,13 @@ import Testing
         #expect(values == (capacity > 0 ? ["kv_event_stream"] : []))
     }
 
+    @Test(arguments: [false, true]) func advertisesThatGroupsAreKeptApart(isSeparate: Bool) throws {
+        let script = try ServiceScript { $0.separatesObjectGroups = isSeparate }
+        defer { script.stop() }
+        let values = script.value(.getExperimental, EmptyRequest(), as: StringListReply.self)?.values
+        #expect(values?.contains("separate_object_groups") == isSeparate)
+    }
+
     @Test func pingsAreFalseOnceForAStranger() throws {
         let script = try ServiceScript()
         defer { script.stop() }

@@ -27,7 +27,9 @@ final class RecordingListener: L1Listener {
 
     func objectsEvicted(_ objects: [EvictedObject]) { self.note { $0.evicted += objects } }
     func objectsCommitted(_ objects: [CommittedObject]) { self.note { $0.committed += objects } }
-    func allocationFailed(count: Int, namespace: NamespaceID) { self.note { $0.failures.append(count) } }
+    func allocationFailed(count: Int, namespace: NamespaceID, purpose: WriteQuery.Purpose) {
+        self.note { $0.failures.append(count) }
+    }
     func watermarkTick(usage: Double, triggered: Bool) { self.note { $0.ticks.append(triggered) } }
     func growthFailed(errno: Int32, committedBytes: Int) { self.note { $0.growthFailures.append(errno) } }
 }

@@ -1,21 +1,22 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""The worker moves the bytes: between its blocks and slots in the server's shared memory."""
+"""The worker moves the bytes: between its blocks and chunks that the server has, or takes, in one way or the other."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lmcache.transfer.inline_chunks import MESSAGE_BYTES
 from lmcache.transfer.job import TransferJob
 from lmcache.transfer.layout import common_shape, dtype_name, read_blocks, write_blocks
 from lmcache.transfer.shared_pool import SharedPool
+from lmcache.transfer.ways import ChunkShape, Door, MessageWay, PoolWay, Way
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
-from lmcache.wire.types import EngineDrivenRegistration, Slot
+from lmcache.wire.types import EngineDrivenPool, EngineDrivenRegistration
 
 if TYPE_CHECKING:
     import torch
@@ -24,14 +25,6 @@ logger = init_logger(__name__)
 
 REGISTER_SECONDS = 60.0
 """How long a registration may take; the server imports all memory during it."""
-
-
-@dataclass(frozen=True)
-class _Session:
-    """A pool, and the one connection whose offsets refer to it."""
-
-    generation: int
-    pool: SharedPool
 
 
 class EngineDrivenContext:
@@ -71,14 +64,16 @@ class EngineDrivenContext:
             use_mla=self._shape.planes == 1,
             num_physical_slots=chunk_size,
         )
-        self._session: _Session | None = None
+        sizes = (self._shape.planes, len(self._tensors), chunk_size, self._shape.hidden)
+        self._chunk_shape = ChunkShape(sizes, self._tensors[0].dtype)
+        self._way: Way | None = None
         self._queue: queue.SimpleQueue[tuple[Callable[[TransferJob], bool], TransferJob, MessagingFuture[bool]] | None]
         self._queue = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def register(self) -> None:
         """Announces the layout and maps the pool that the server names."""
-        self._session = None
+        self._way = None
         generation = self._client.generation
         pool = self._client.call(
             "register_kv_cache_engine_driven_context",
@@ -86,7 +81,7 @@ class EngineDrivenContext:
             timeout=max(self._timeout, REGISTER_SECONDS),
             generation=generation,
         )
-        self._session = _Session(generation, SharedPool(pool))
+        self._way = self._agreed(pool, Door(self._client, self._instance_id, generation, self._timeout))
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="lmcache-transfer", daemon=True)
             self._thread.start()
@@ -105,7 +100,7 @@ class EngineDrivenContext:
 
     def unregister(self) -> None:
         """Makes the server forget this worker."""
-        self._session = None
+        self._way = None
         try:
             self._client.call("unregister_kv_cache_engine_driven_context", self._instance_id, timeout=2.0)
         except Exception as error:
@@ -131,76 +126,41 @@ class EngineDrivenContext:
                 logger.warning("%s of request %s failed: %s", action.__name__[1:], job.key.request_id, error)
                 future.set_result(False)
 
-    def _call(self, session: _Session, operation: str, job: TransferJob, *more: Any) -> Any:
-        return self._client.call(
-            operation, job.key, self._instance_id, *more, timeout=self._timeout, generation=session.generation
-        )
+    def _agreed(self, pool: EngineDrivenPool, door: Door) -> Way:
+        if pool.shm_name and pool.pool_size > 0:
+            return PoolWay(door, SharedPool(pool), self._chunk_shape, self)
+        logger.info("server %s shares no memory: chunks travel in messages", self._client.url)
+        return MessageWay(door, self._chunk_shape, self, MESSAGE_BYTES)
 
     def _store(self, job: TransferJob) -> bool:
-        session = self._session
-        if session is None or job.is_cancelled:
-            return False
-        context = self._call(session, "prepare_store", job).context
-        if context.slots is None or context.chunk_indices is None:
-            return False
-        if not context.slots:
-            return True
-        self._gather(session.pool, job, context.slots, context.chunk_indices)
-        if job.is_cancelled:
-            return False
-        return bool(self._call(session, "commit_store", job, b""))
+        way = self._way
+        return way is not None and not job.is_cancelled and way.store(job)
 
-    def _gather(self, pool: SharedPool, job: TransferJob, slots: list[Slot], indices: list[int]) -> None:
-        ids = self._ids(job, indices)
-        targets = [self._view(pool, slot) for slot in slots]
-        if len(slots) != len(indices):
-            raise ValueError(f"{len(slots)} slots for {len(indices)} chunks")
+    def _retrieve(self, job: TransferJob) -> bool:
+        way = self._way
+        return way is not None and way.retrieve(job)
+
+    def gather(self, job: TransferJob, chunks: Sequence[int], targets: Sequence[torch.Tensor]) -> None:
+        """Fills the targets with the given chunks of the range. Raises `ValueError` when the job lacks blocks."""
+        ids = self._ids(job, chunks)
         for layer, tensor in enumerate(self._tensors):
             rows = read_blocks(tensor, ids)
             for position, target in enumerate(targets):
                 chunk = rows[:, position * self._chunk_size : (position + 1) * self._chunk_size]
                 target[:, layer].copy_(chunk)
 
-    def _retrieve(self, job: TransferJob) -> bool:
-        session = self._session
-        if session is None:
-            return False
-        reply = self._call(session, "prepare_retrieve", job)
-        try:
-            slots = reply.context.slots or []
-            count = (job.key.end - job.key.start) // self._chunk_size
-            if not reply.success or len(slots) != count:
-                return False
-            self._scatter(session.pool, job, slots)
-            return True
-        finally:
-            self._commit_retrieve(session, job)
-
-    def _commit_retrieve(self, session: _Session, job: TransferJob) -> None:
-        try:
-            self._client.submit(
-                "commit_retrieve", job.key, self._instance_id, timeout=self._timeout, generation=session.generation
-            )
-        except Exception as error:
-            logger.debug("leases not given back: %s", error)
-
-    def _scatter(self, pool: SharedPool, job: TransferJob, slots: list[Slot]) -> None:
+    def scatter(self, job: TransferJob, sources: Sequence[torch.Tensor]) -> None:
+        """Writes all chunks of the range to their blocks, but not the tokens to skip."""
         import torch
 
-        ids = self._ids(job, range(len(slots)))
+        ids = self._ids(job, range(len(sources)))
         skipped = job.skip_tokens // self._shape.tokens_per_block
-        sources = [self._view(pool, slot) for slot in slots]
         if skipped >= len(ids):
             return
         first_row = skipped * self._shape.tokens_per_block
         for layer, tensor in enumerate(self._tensors):
             rows = torch.cat([source[:, layer] for source in sources], dim=1)
             write_blocks(tensor, ids[skipped:], rows[:, first_row:])
-
-    def _view(self, pool: SharedPool, slot: Slot) -> torch.Tensor:
-        """A slot as `[planes, layers, tokens, hidden]`."""
-        shape = (self._shape.planes, len(self._tensors), self._chunk_size, self._shape.hidden)
-        return pool.view(slot, self._tensors[0].dtype, shape)
 
     def _ids(self, job: TransferJob, chunks: Sequence[int]) -> torch.Tensor:
         """The blocks of the given chunks of the range. Raises `ValueError` when the job lacks some."""

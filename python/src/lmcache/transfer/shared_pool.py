@@ -20,7 +20,13 @@ class SharedPool:
         name = pool.shm_name.removeprefix("/")
         if not name or "/" in name or pool.pool_size < 1:
             raise ValueError("the server has no pool in shared memory; start it with --shm-name")
-        descriptor = os.open(f"/dev/shm/{name}", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(f"/dev/shm/{name}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise ValueError(
+                f"the server's shared memory {name} cannot be opened ({error.strerror}); engine and server need the same"
+                " /dev/shm, or a server without --shm-name"
+            ) from error
         try:
             if os.fstat(descriptor).st_size < pool.pool_size:
                 raise ValueError(f"pool {name} is shorter than the {pool.pool_size} bytes that the server speaks of")

@@ -14,7 +14,8 @@ import zmq
 
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import MessagingFuture
-from lmcache.wire.codec import encode_request, result_of, split_reply
+from lmcache.v1.multiprocess.streams import MessagingStream
+from lmcache.wire.codec import encode_control, encode_request, result_of, split_reply
 from lmcache.wire.connection import Connection, ConnectionState
 from lmcache.wire.errors import ConnectionLostError, RequestTimeoutError
 from lmcache.wire.requests import PendingRequest, RequestTable
@@ -45,6 +46,7 @@ class WireClient:
         self._is_closed = False
         self._is_reset_wanted = False
         self._on_lost: list[Callable[[], None]] = []
+        self._controls: list[tuple[int, int, bytes]] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name=f"lmcache-{url}", daemon=True)
         self._thread.start()
@@ -72,16 +74,20 @@ class WireClient:
     ) -> MessagingFuture[Any]:
         """Sends a request without waiting. The future ends by `timeout` seconds from now."""
         future: MessagingFuture[Any] = MessagingFuture()
-        deadline = time.monotonic() + (self.default_timeout if timeout is None else timeout)
-        with self._lock:
-            is_closed = self._is_closed
-            if not is_closed:
-                self._requests.add(operation, payloads, future, deadline, generation)
-        if is_closed:
-            future.set_exception(ConnectionLostError("the client is closed"))
-        else:
-            self._wake()
+        self._add(operation, payloads, future, timeout, generation)
         return future
+
+    def subscribe(self, operation: str, *payloads: Any, timeout: float | None = None) -> MessagingStream[Any]:
+        """Opens a stream without waiting. Its first item comes by `timeout` seconds from now, or it fails.
+
+        It ends with the connection; the consumer opens another one.
+        """
+        stream: MessagingStream[Any] = MessagingStream()
+        request = self._add(operation, payloads, stream, timeout, None)
+        if request is not None:
+            stream.on_credit = lambda: self._control(request, b"ack")
+            stream.add_close_callback(lambda: self._cancel(request))
+        return stream
 
     def call(
         self,
@@ -112,6 +118,37 @@ class WireClient:
         self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
+
+    def _add(
+        self,
+        operation: str,
+        payloads: tuple[Any, ...],
+        future: MessagingFuture[Any] | MessagingStream[Any],
+        timeout: float | None,
+        generation: int | None,
+    ) -> PendingRequest | None:
+        deadline = time.monotonic() + (self.default_timeout if timeout is None else timeout)
+        request = None
+        with self._lock:
+            if not self._is_closed:
+                request = self._requests.add(operation, payloads, future, deadline, generation)
+        if request is None:
+            future.set_exception(ConnectionLostError("the client is closed"))
+        else:
+            self._wake()
+        return request
+
+    def _control(self, request: PendingRequest, word: bytes) -> None:
+        with self._lock:
+            if request.is_sent and not self._is_closed:
+                self._controls.append((request.uid, self._generation, word))
+        self._wake()
+
+    def _cancel(self, request: PendingRequest) -> None:
+        with self._lock:
+            was_pending = self._requests.take(request.uid) is not None
+        if was_pending:
+            self._control(request, b"cancel")
 
     def _wake(self) -> None:
         with self._lock:
@@ -208,19 +245,27 @@ class WireClient:
                 continue
             request.payloads = ()
             connection.send(frames)
+        with self._lock:
+            controls, self._controls = self._controls, []
+        for uid, generation, word in controls:
+            if generation == self._generation:
+                connection.send(encode_control(uid, word))
 
     def _receive(self, frames: list[bytes]) -> None:
         reply = split_reply(frames)
         if reply is None:
             return
         with self._lock:
-            request = self._requests.take(reply.uid)
+            request = self._requests.take(reply.uid, is_last=reply.value is None)
         if request is None:
             return
         try:
             value = result_of(reply, request.operation)
         except ValueError as error:
             request.future.set_exception(error)
+            return
+        if isinstance(request.future, MessagingStream) and reply.value is None:
+            request.future.end()
         else:
             request.future.set_result(value)
 

@@ -10,8 +10,9 @@ import msgspec
 
 from lmcache.wire.errors import MalformedReplyError, RefusedError
 from lmcache.wire.operations import decode_operation, decode_result, encode_operation
+from lmcache.wire.tokens import encode_hook
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(enc_hook=encode_hook).encode
 
 
 class Reply(NamedTuple):
@@ -25,6 +26,11 @@ class Reply(NamedTuple):
 def encode_request(uid: int, operation: str, payloads: Sequence[Any]) -> list[bytes]:
     """The frames of a request as a DEALER sends them."""
     return [_encode(uid), encode_operation(operation), *map(_encode, payloads)]
+
+
+def encode_control(uid: int, word: bytes) -> list[bytes]:
+    """The frames that control a stream: `ack` asks for another item, `cancel` ends it."""
+    return [_encode(uid), b"", word]
 
 
 def split_reply(frames: Sequence[bytes]) -> Reply | None:

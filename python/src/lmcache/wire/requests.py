@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmcache.v1.multiprocess.futures import MessagingFuture
+from lmcache.v1.multiprocess.streams import MessagingStream
 
 
 @dataclass
 class PendingRequest:
-    """One request. `generation` is the only connection it may travel on, none for whichever comes."""
+    """One request. `generation` is the only connection it may travel on, none for whichever comes.
+
+    The deadline of a stream is that of its first item.
+    """
 
     uid: int
     operation: str
     payloads: Sequence[Any]
-    future: MessagingFuture[Any]
+    future: MessagingFuture[Any] | MessagingStream[Any]
     deadline: float
     generation: int | None = None
     is_sent: bool = False
+    is_streaming: bool = False
 
 
 class RequestTable:
@@ -41,7 +46,7 @@ class RequestTable:
         self,
         operation: str,
         payloads: Sequence[Any],
-        future: MessagingFuture[Any],
+        future: MessagingFuture[Any] | MessagingStream[Any],
         deadline: float,
         generation: int | None = None,
     ) -> PendingRequest:
@@ -68,9 +73,16 @@ class RequestTable:
             sendable.append(request)
         return sendable, stale
 
-    def take(self, uid: int) -> PendingRequest | None:
-        """The request that an answer belongs to."""
-        return self._pending.pop(uid, None)
+    def take(self, uid: int, is_last: bool = True) -> PendingRequest | None:
+        """The request that an answer belongs to; a stream stays until its last message."""
+        request = self._pending.get(uid)
+        if request is None:
+            return None
+        if isinstance(request.future, MessagingStream) and not is_last:
+            request.is_streaming = True
+        else:
+            del self._pending[uid]
+        return request
 
     def take_sent(self) -> list[PendingRequest]:
         """All that wait for an answer: their connection has ended."""
@@ -88,13 +100,18 @@ class RequestTable:
         """Those whose deadline has passed."""
         expired = []
         while self._deadlines and self._deadlines[0][0] <= now:
-            request = self._pending.pop(heapq.heappop(self._deadlines)[1], None)
-            if request is not None:
-                expired.append(request)
+            uid = heapq.heappop(self._deadlines)[1]
+            request = self._pending.get(uid)
+            if request is not None and not request.is_streaming:
+                expired.append(self._pending.pop(uid))
         return expired
 
     def next_deadline(self) -> float | None:
         """When `take_expired` has something to give, at the earliest."""
-        while self._deadlines and self._deadlines[0][1] not in self._pending:
+        while self._deadlines and not self._is_awaited(self._deadlines[0][1]):
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
+
+    def _is_awaited(self, uid: int) -> bool:
+        request = self._pending.get(uid)
+        return request is not None and not request.is_streaming

@@ -11,13 +11,14 @@ import msgspec
 class CacheKey(msgspec.Struct, frozen=True):
     """Which tokens of which request an operation concerns.
 
-    `token_ids` starts at position 0 whatever `start` is; `end` is exclusive. `worker_id` none stands for all ranks.
+    `token_ids`, a list or the raw array, starts at position 0 whatever `start` is, and may go on behind `end`, which is
+    exclusive. `worker_id` none stands for all ranks.
     """
 
     model_name: str
     world_size: int
     worker_id: int | None
-    token_ids: list[int]
+    token_ids: Any
     start: int
     end: int
     request_id: str

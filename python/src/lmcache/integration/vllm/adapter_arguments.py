@@ -30,6 +30,7 @@ class AdapterArguments:
         self.model_name = str(named.get("model_name", ""))
         self.mq_timeout = float(named.get("mq_timeout", DEFAULT_MQ_TIMEOUT))
         self.heartbeat_interval = float(named.get("heartbeat_interval", DEFAULT_HEARTBEAT_INTERVAL))
+        self.enable_kv_events = bool(named.get("enable_kv_events", False))
         self.extra_config = dict(named.get("extra_config") or {})
         self.block_size, self.strategy = self._shape(rest, named)
         if self.block_size < 1:

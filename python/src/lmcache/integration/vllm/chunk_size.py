@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""The chunk size, which only the server knows."""
+"""What only the server knows: its chunk size, and what it can do beyond the protocol."""
 
 from __future__ import annotations
 
@@ -30,3 +30,15 @@ def ask_chunk_size(clients: list[WireClient], block_size: int, timeout: float) -
             " server with another --chunk-size, or the engine with another --block-size"
         )
     return size
+
+
+def ask_capabilities(clients: list[WireClient], timeout: float) -> frozenset[str]:
+    """What all servers can do; nothing for one that does not say."""
+    futures = [client.submit("get_experimental", timeout=timeout) for client in clients]
+    known: list[set[str]] = []
+    for future in futures:
+        try:
+            known.append(set(future.result(timeout + 1) or ()))
+        except Exception:
+            known.append(set())
+    return frozenset(set.intersection(*known)) if known else frozenset()

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from vllm.distributed.kv_transfer.kv_connector.v1 import base as _base
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
 
-from lmcache.integration.vllm.geometry import Geometry
+from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
+from lmcache.integration.vllm.geometry import Geometry, check_steps
 from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
 from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
 from lmcache.integration.vllm.settings import ConnectorSettings
-from lmcache.integration.vllm.utils import layout_hints, mla_enabled
+from lmcache.integration.vllm.utils import layout_hints, mla_only
 from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
 from lmcache.integration.vllm.worker_side import WorkerSide
 from lmcache.utils import init_logger
@@ -41,6 +43,14 @@ class LMCacheMPConnectorMetadata(KVConnectorMetadata):
         return [*self.plan.loads, *self.plan.stores]
 
 
+def _check_servers(parallel: Any, servers: int) -> None:
+    world_size = int(parallel.world_size)
+    if world_size % servers:
+        raise ValueError(f"{servers} servers do not fit {world_size} workers")
+    if servers > 1 and (parallel.pipeline_parallel_size > 1 or int(getattr(parallel, "data_parallel_size", 1)) > 1):
+        raise ValueError("several servers can be used with tensor parallelism only, not with pipelines or replicas")
+
+
 class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc]
     """Looks prompts up before blocks are allocated, loads what is found, and stores whole chunks as they are computed.
 
@@ -54,15 +64,19 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         parallel = vllm_config.parallel_config
         self._layout_source = (vllm_config, kv_cache_config)
         self._settings = ConnectorSettings.parse(transfer.kv_connector_extra_config or {})
+        if role == KVConnectorRole.SCHEDULER:
+            for line in self._settings.lines():
+                logger.info("%s", line)
+        events_config = getattr(vllm_config, "kv_events_config", None)
+        self._has_events = bool(getattr(events_config, "enable_kv_cache_events", False))
+        self._events: list[Any] = []
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
-        dcp_size = int(getattr(parallel, "decode_context_parallel_size", 1))
-        if dcp_size > 1 or int(getattr(parallel, "prefill_context_parallel_size", 1)) > 1:
-            raise ValueError("context parallelism is not supported")
         world_size, servers = int(parallel.world_size), len(self._settings.urls)
-        if world_size % servers or (servers > 1 and parallel.pipeline_parallel_size > 1):
-            raise ValueError(f"{servers} servers do not fit {world_size} workers")
+        _check_servers(parallel, servers)
         block_size = int(vllm_config.cache_config.block_size)
-        geometry = Geometry.of(kv_cache_config, block_size)
+        dcp_size = check_context_parallel(parallel, kv_cache_config, block_size, servers)
+        geometry = Geometry.of(kv_cache_config, block_size, dcp_size)
+        check_steps(vllm_config, geometry)
         self._has_groups = len(geometry.groups) > 1
         rank = 0 if role == KVConnectorRole.SCHEDULER else int(parallel.rank)
         urls = self._settings.urls if role == KVConnectorRole.SCHEDULER else [self._server_of(rank, world_size)]
@@ -71,20 +85,27 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         arguments = {
             "server_urls": urls,
             "context": None,
-            "model_name": vllm_config.model_config.model,
+            "model_name": cache_model_name(vllm_config.model_config.model, parallel),
             "vllm_block_size": geometry.common_span,
             "parallel_strategy": ParallelStrategy(
-                mla_only=mla_enabled(vllm_config.model_config),
+                mla_only=mla_only(vllm_config.model_config),
                 vllm_world_size=world_size,
                 vllm_worker_id=rank,
                 tp_size=parallel.tensor_parallel_size,
                 pp_size=parallel.pipeline_parallel_size,
                 n_servers=servers,
+                dcp_size=dcp_size,
             ),
             "mq_timeout": self._settings.mq_timeout,
             "heartbeat_interval": self._settings.heartbeat_interval,
             "extra_config": {"lmcache.mp.mp_transfer_mode": self._settings.mode},
+            "enable_kv_events": self._has_events,
         }
+        if self._settings.autostart is not None:
+            from lmcache.integration.vllm.autostart import ensure_server
+
+            is_first = int(getattr(parallel, "data_parallel_rank", 0)) == 0 and rank == 0
+            ensure_server(urls[0], self._settings.autostart, is_first and role == KVConnectorRole.WORKER)
         if role == KVConnectorRole.SCHEDULER:
             adapter = LMCacheMPSchedulerAdapter(**arguments)
             self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)
@@ -104,7 +125,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
     def register_kv_caches(self, kv_caches: dict[str, torch.Tensor]) -> None:
         """Makes the cache's memory known to the server."""
         assert self._worker is not None
-        self._worker.register(kv_caches, layout_hints(*self._layout_source))
+        hints = layout_hints(*self._layout_source)
+        if getattr(self._layout_source[1], "has_mamba_layers", False):
+            from lmcache.integration.vllm.state_pages import as_blocks
+
+            kv_caches = as_blocks(self._layout_source[1], kv_caches, hints)
+        self._worker.register(kv_caches, hints)
 
     def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
         """Waits for stores that read blocks which are about to be used again."""
@@ -147,6 +173,17 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             return set()
         blocks = self._worker.adapter.get_block_ids_with_load_errors()
         return set() if self._has_groups and _TransferResults is not None else blocks
+
+    def get_kv_connector_kv_cache_events(self) -> Any:
+        """Chunks that came to the server or went since the last step, none when there are none."""
+        if self._worker is None or not self._has_events:
+            return None
+        events = self._worker.events()
+        if not events:
+            return None
+        from lmcache.integration.vllm.kv_events import as_vllm_events
+
+        return as_vllm_events(events, self._worker.adapter.chunk_size)
 
     def shutdown(self) -> None:
         """Unregisters and closes."""
@@ -192,3 +229,47 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
     def reset_cache(self) -> bool | None:
         """Empties the servers of what nobody uses."""
         return None if self._scheduler is None else self._scheduler.adapter.reset_cache()
+
+    def update_connector_output(self, connector_output: Any) -> None:
+        """Takes in what the workers of a step had to tell."""
+        events = getattr(connector_output, "kv_cache_events", None)
+        if events:
+            self._events += events.aggregate().get_all_events()
+
+    def take_events(self) -> Iterable[Any]:
+        """KV events since the last call."""
+        if not self._events:
+            return ()
+        taken, self._events = self._events, []
+        return taken
+
+    # Metrics
+
+    def get_kv_connector_stats(self) -> Any:
+        """Lookup times since the last call, none when there were no lookups."""
+        seconds = [] if self._scheduler is None else self._scheduler.take_lookup_seconds()
+        if not seconds:
+            return None
+        from lmcache.integration.vllm.metrics import LOOKUP_SECONDS
+
+        return self.build_kv_connector_stats({LOOKUP_SECONDS: seconds})
+
+    @classmethod
+    def build_kv_connector_stats(cls, data: dict[str, Any] | None = None) -> Any:
+        """The container of lookup times."""
+        from lmcache.integration.vllm.metrics import LMCacheMPConnectorStats
+
+        return LMCacheMPConnectorStats(data=data or {})
+
+    @classmethod
+    def build_prom_metrics(
+        cls,
+        vllm_config: Any,
+        metric_types: dict[Any, Any],
+        labelnames: list[str],
+        per_engine_labelvalues: dict[int, list[object]],
+    ) -> Any:
+        """The histogram of lookup times."""
+        from lmcache.integration.vllm.metrics import LMCacheMPPromMetrics
+
+        return LMCacheMPPromMetrics(vllm_config, metric_types, labelnames, per_engine_labelvalues)

@@ -6,16 +6,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lmcache.wire.tokens import EncodedTokens
+
 
 @dataclass
 class LoadStoreOp:
     """Tokens `[start, end)` of a prompt and the blocks that hold them.
 
-    `token_ids` starts at position 0. `block_ids` is one list per group of layers, or a flat list for a single group;
+    `token_ids` starts at position 0 and may go on behind `end`. `block_ids` is one list per group of layers, or a flat list for a single group;
     entry i covers the i-th block from `start`. `skip_first_n_tokens` counts from `start` and is not written by a load.
     """
 
-    token_ids: list[int]
+    token_ids: EncodedTokens | list[int]
     block_ids: list[list[int]] | list[int]
     start: int = 0
     end: int = 0

@@ -76,6 +76,11 @@ class ParallelStrategy:
         """Whether this worker is the first of its pipeline stage."""
         return self.actual_worker_id % self.tp_size == 0
 
+    @property
+    def is_kv_event_subscriber(self) -> bool:
+        """Whether this worker is the one that tells the engine about its server's chunks."""
+        return self.vllm_worker_id % max(1, self.vllm_world_size // self.n_servers) == 0
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ParallelStrategy) and vars(self) == vars(other)
 

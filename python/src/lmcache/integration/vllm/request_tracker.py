@@ -10,6 +10,7 @@ from typing import Any
 
 from lmcache.integration.vllm.multimodal import substituted
 from lmcache.integration.vllm.settings import request_configs
+from lmcache.wire.tokens import EncodedTokens
 
 
 class RequestState(enum.Enum):
@@ -33,7 +34,7 @@ class RequestTracker:
     """
 
     request: Any
-    tokens: list[int]
+    tokens: EncodedTokens
     salt: str
     configs: dict[str, Any] | None
     preemptions: int
@@ -46,18 +47,19 @@ class RequestTracker:
     has_stores: bool = False
     was_loaded: bool = False
     are_leases_settled: bool = False
+    lookup_started_at: float | None = None
 
     @staticmethod
     def of(request: Any) -> RequestTracker:
         """The tracker of a request that is looked up now."""
         # Embeddings have no tokens that could name them.
         is_cacheable = request.prompt_token_ids is not None and getattr(request, "prompt_embeds", None) is None
-        tokens = list(request.all_token_ids) if is_cacheable else []
+        tokens = _known_tokens(request) if is_cacheable else []
         if features := getattr(request, "mm_features", None):
             tokens = substituted(tokens, features)
         return RequestTracker(
             request,
-            tokens,
+            EncodedTokens(tokens),
             _salt_of(request),
             request_configs(request),
             int(getattr(request, "num_preemptions", 0)),
@@ -79,11 +81,11 @@ class RequestTracker:
             limit = min(limit, max(0, wanted))
         return limit if self.is_cacheable else 0
 
-    def tokens_until(self, end: int) -> list[int]:
-        """The first `end` tokens; those generated since the lookup are taken from the request."""
-        if end > len(self.tokens):
-            self.tokens += list(self.request.all_token_ids[len(self.tokens) : end])
-        return self.tokens[:end]
+    def tokens_until(self, end: int) -> EncodedTokens:
+        """At least the first `end` tokens; those generated since the lookup are taken from the request."""
+        if end > self.tokens.count:
+            self.tokens = self.tokens.extended(_known_tokens(self.request)[self.tokens.count : end])
+        return self.tokens
 
     def forget_load(self) -> None:
         """The load failed: the next attempt computes everything, and stores it."""
@@ -91,6 +93,12 @@ class RequestTracker:
         self.block_ids = []
         self.cache_hit = self.local_hit = self.stored = 0
         self.was_loaded = False
+
+
+def _known_tokens(request: Any) -> list[int]:
+    """Prompt and answer so far; not to be changed. vLLM's view of them would have to be copied one by one."""
+    tokens = getattr(request, "_all_token_ids", None)
+    return tokens if isinstance(tokens, list) else list(request.all_token_ids)
 
 
 def _salt_of(request: Any) -> str:

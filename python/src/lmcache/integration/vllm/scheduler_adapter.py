@@ -10,11 +10,12 @@ from typing import Any
 
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
-from lmcache.integration.vllm.chunk_size import ask_chunk_size
+from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.lookup import Lookup, ServerLookup
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
+from lmcache.wire.tokens import EncodedTokens, as_payload
 from lmcache.wire.types import BlockAllocationRecord, CacheKey
 
 logger = init_logger(__name__)
@@ -39,6 +40,8 @@ class LMCacheMPSchedulerAdapter:
         self._said: set[str] = set()
         try:
             self.chunk_size = ask_chunk_size(self._clients, self._block_size, arguments.mq_timeout)
+            self.keeps_groups_apart = "separate_object_groups" in ask_capabilities(self._clients, arguments.mq_timeout)
+            """Whether a store can leave out a group of layers that has no blocks any more."""
         except BaseException:
             self.shutdown()
             raise
@@ -55,7 +58,7 @@ class LMCacheMPSchedulerAdapter:
     def maybe_submit_lookup_request(
         self,
         request_id: str,
-        token_ids: Sequence[Any] = (),
+        token_ids: EncodedTokens | Sequence[Any] = (),
         cache_salt: str = "",
         request_configs: dict[str, Any] | None = None,
         reserve_last_token: bool = False,
@@ -64,18 +67,17 @@ class LMCacheMPSchedulerAdapter:
         """Begins a lookup of a whole prompt; does nothing when the request already has one."""
         if request_id in self._lookups:
             return
-        tokens = list(token_ids)
-        if block_hashes or (tokens and isinstance(tokens[0], (bytes, bytearray))):
+        if block_hashes or _are_hashes(token_ids):
             self._say_once("lookups by block hash (vLLM up to 0.16) find nothing; use vLLM 0.17 or later")
-            tokens = []
-        length = max(0, len(tokens) - reserve_last_token)
+            token_ids = ()
+        length = max(0, len(token_ids) - reserve_last_token)
         end = length - length % self.chunk_size
         usable = end > 0 and is_usable_salt(cache_salt)
         parts: list[ServerLookup] = []
         for health in self._health:
             health.start()
         if usable and self.is_healthy:
-            key = self._key(tokens, 0, end, request_id, cache_salt, request_configs)
+            key = self._key(token_ids, 0, end, request_id, cache_salt, request_configs)
             parts = [ServerLookup(client, key, self._mq_timeout) for client in self._clients]
         self._lookups[request_id] = Lookup(parts, end // self.chunk_size)
 
@@ -107,7 +109,7 @@ class LMCacheMPSchedulerAdapter:
 
     def free_lookup_locks(
         self,
-        token_ids: Sequence[int],
+        token_ids: EncodedTokens | Sequence[int],
         start: int,
         end: int,
         request_id: str,
@@ -120,7 +122,7 @@ class LMCacheMPSchedulerAdapter:
         lookup = self._lookups.get(request_id)
         if start >= end or (lookup is not None and not lookup.parts):
             return
-        key = self._key(list(token_ids), start, end, request_id, cache_salt, request_configs)
+        key = self._key(token_ids, start, end, request_id, cache_salt, request_configs)
         self._tell("free_lookup_locks", key, 1)
 
     def end_session(self, request_id: str) -> None:
@@ -161,7 +163,7 @@ class LMCacheMPSchedulerAdapter:
 
     def _key(
         self,
-        tokens: list[int],
+        tokens: EncodedTokens | Sequence[int],
         start: int,
         end: int,
         request_id: str,
@@ -173,7 +175,7 @@ class LMCacheMPSchedulerAdapter:
             self.model_name,
             strategy.key_world_size,
             None,
-            tokens,
+            as_payload(tokens),
             start,
             end,
             request_id,
@@ -192,3 +194,7 @@ class LMCacheMPSchedulerAdapter:
         if text not in self._said and len(self._said) < 100:
             self._said.add(text)
             logger.warning("%s", text)
+
+
+def _are_hashes(tokens: EncodedTokens | Sequence[Any]) -> bool:
+    return not isinstance(tokens, EncodedTokens) and len(tokens) > 0 and isinstance(tokens[0], (bytes, bytearray))

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,13 @@ class SchedulerSide:
     """Trackers of all requests. No engine types: requests and outputs are read by attribute. Used by one thread."""
 
     def __init__(
-        self, adapter: LMCacheMPSchedulerAdapter, geometry: Geometry, is_storing: bool, save_decode_cache: bool
+        self,
+        adapter: LMCacheMPSchedulerAdapter,
+        geometry: Geometry,
+        is_storing: bool,
+        save_decode_cache: bool,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_chunk(geometry, adapter.chunk_size)
         self.adapter = adapter
@@ -37,9 +44,13 @@ class SchedulerSide:
         self._save_decode_cache = save_decode_cache
         self._chunk_size = adapter.chunk_size
         self._loading: list[RequestTracker] = []
+        self._span = geometry.common_span
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
-        self._has_windows = any(group.window > 0 for group in geometry.groups)
+        self._has_windows = geometry.has_windows
         self._stored_before = False
+        self._storing: dict[str, RequestTracker] = {}
+        self._clock = clock
+        self._lookup_seconds: list[float] = []
 
     def look_ahead(self, request: Any) -> None:
         """A request has arrived: begins its lookup."""
@@ -54,7 +65,10 @@ class SchedulerSide:
         hit = self.adapter.check_lookup_result(tracker.request_id)
         if hit is None:
             return None, True
-        tracker.local_hit = num_computed_tokens
+        if tracker.lookup_started_at is not None:
+            self._lookup_seconds.append(self._clock() - tracker.lookup_started_at)
+            tracker.lookup_started_at = None
+        tracker.local_hit = num_computed_tokens - num_computed_tokens % self._span
         tracker.cache_hit = tracker.stored = hit
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
@@ -74,37 +88,48 @@ class SchedulerSide:
         if num_external_tokens > 0:
             tracker.state = RequestState.WAITING_FOR_LOAD
             self._loading.append(tracker)
-            self._settle(tracker, tracker.local_hit)
+            self._settle(tracker, [(0, tracker.local_hit), (tracker.cache_hit, tracker.tokens.count)])
         else:
             tracker.state = RequestState.READY
-            self._settle(tracker, len(tracker.tokens))
+            self._settle(tracker, [(0, tracker.tokens.count)])
 
     def plan(self, output: Any) -> StepPlan:
         """What this step's workers have to load and store."""
+        running = output.scheduled_cached_reqs
         plan = StepPlan(
             must_flush=bool(getattr(output, "preempted_req_ids", None))
-            or bool(output.scheduled_cached_reqs.resumed_req_ids)
+            or bool(running.resumed_req_ids)
             or (self._has_windows and self._stored_before)
         )
-        for tracker in self._loading:
-            plan.loads.append(self._load(tracker))
-        self._loading.clear()
+        if self._loading:
+            plan.loads = [self._load(tracker) for tracker in self._loading]
+            self._loading.clear()
         if self._is_storing:
-            self._plan_new(output, plan)
-            self._plan_running(output, plan)
+            if output.scheduled_new_reqs:
+                self._plan_new(output, plan)
+            if running.resumed_req_ids or (self._storing and running.req_ids):
+                self._plan_running(output, plan)
         self._stored_before = bool(plan.stores)
         return plan
 
     def finished(self, request: Any) -> tuple[bool, dict[str, Any] | None]:
         """The request is over: whether its blocks must stay until its stores ended, and what to tell the client."""
         tracker = self.trackers.pop(request.request_id, None)
+        self._storing.pop(request.request_id, None)
         if tracker is None:
             return False, None
         self._loading = [waiting for waiting in self._loading if waiting is not tracker]
         if tracker.state in (RequestState.PREFETCHING, RequestState.WAITING_FOR_LOAD):
-            self._settle(tracker, len(tracker.tokens))
+            self._settle(tracker, [(0, tracker.tokens.count)])
         self.adapter.end_session(tracker.request_id)
         return tracker.has_stores, self._statistics(request, tracker)
+
+    def take_lookup_seconds(self) -> list[float]:
+        """How long each lookup took whose result was taken since the last call."""
+        if not self._lookup_seconds:
+            return []
+        taken, self._lookup_seconds = self._lookup_seconds, []
+        return taken
 
     def _tracker_for(self, request: Any) -> RequestTracker:
         tracker = self.trackers.get(request.request_id)
@@ -121,22 +146,28 @@ class SchedulerSide:
     def _begin(self, request: Any, has_stores: bool = False) -> RequestTracker:
         tracker = RequestTracker.of(request)
         tracker.has_stores = has_stores
+        tracker.lookup_started_at = self._clock()
         self.trackers[tracker.request_id] = tracker
+        self._storing.pop(tracker.request_id, None)
+        # The state behind the last token is of no use: that token is computed once more.
+        more = {"reserve_last_token": True} if self._geometry.has_recurrent else {}
         self.adapter.maybe_submit_lookup_request(
-            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs
+            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs, **more
         )
         return tracker
 
-    def _settle(self, tracker: RequestTracker, end: int) -> None:
-        """Gives back the leases on tokens `[0, end)`, once."""
+    def _settle(self, tracker: RequestTracker, ranges: list[tuple[int, int]]) -> None:
+        """Gives back the leases on ranges of tokens that will not be loaded, once."""
         if tracker.are_leases_settled:
             return
         tracker.are_leases_settled = True
-        held = self.adapter.surplus_of(tracker.request_id)
-        if held or self.adapter.check_lookup_result(tracker.request_id) is None:
-            self.adapter.free_lookup_locks(
-                tracker.tokens, 0, min(end, held or end), tracker.request_id, tracker.salt, tracker.configs
-            )
+        is_pending = self.adapter.check_lookup_result(tracker.request_id) is None
+        held = tracker.tokens.count if is_pending else self.adapter.surplus_of(tracker.request_id)
+        for start, end in ranges:
+            if start < min(end, held):
+                self.adapter.free_lookup_locks(
+                    tracker.tokens, start, min(end, held), tracker.request_id, tracker.salt, tracker.configs
+                )
 
     def _load(self, tracker: RequestTracker) -> TransferEntry:
         start = tracker.local_hit - tracker.local_hit % self._chunk_size
@@ -158,14 +189,19 @@ class SchedulerSide:
             tracker = self.trackers.get(new.req_id)
             if tracker is not None:
                 tracker.block_ids = self._geometry.chosen(new.block_ids)
-                self._store(tracker, new.num_computed_tokens + output.num_scheduled_tokens[new.req_id], plan)
+                self._storing[new.req_id] = tracker
+                self._advance(tracker, new.num_computed_tokens, output, plan)
 
     def _plan_running(self, output: Any, plan: StepPlan) -> None:
         running = output.scheduled_cached_reqs
         for index, request_id in enumerate(running.req_ids):
-            tracker = self.trackers.get(request_id)
-            if tracker is None or self._is_done(tracker):
-                continue
+            tracker = self.trackers.get(request_id) if request_id in running.resumed_req_ids else None
+            if tracker is not None:
+                self._storing[request_id] = tracker
+            else:
+                tracker = self._storing.get(request_id)
+                if tracker is None:
+                    continue
             blocks = running.new_block_ids[index]
             if blocks is not None:
                 chosen = self._geometry.chosen(blocks)
@@ -174,25 +210,49 @@ class SchedulerSide:
                 else:
                     for known, more in zip(tracker.block_ids, chosen, strict=True):
                         known += more
-            computed = running.num_computed_tokens[index] + output.num_scheduled_tokens[request_id]
-            self._store(tracker, computed, plan)
+            self._advance(tracker, running.num_computed_tokens[index], output, plan)
 
-    def _is_done(self, tracker: RequestTracker) -> bool:
-        """Whether no further step can bring a whole chunk to store."""
-        if self._save_decode_cache:
-            return False
-        limit = tracker.store_limit(False)
-        return tracker.stored + self._chunk_size > limit
-
-    def _store(self, tracker: RequestTracker, computed: int, plan: StepPlan) -> None:
-        limit = min(tracker.store_limit(self._save_decode_cache), computed, self._geometry.covered(tracker.block_ids))
-        start, end = tracker.stored, limit - limit % self._chunk_size
-        if end <= start:
+    def _advance(self, tracker: RequestTracker, computed: int, output: Any, plan: StepPlan) -> None:
+        """The request is computed further in this step: stores what that makes whole."""
+        reached = computed + output.num_scheduled_tokens[tracker.request_id]
+        if reached < tracker.stored + self._chunk_size:
             return
-        tracker.stored = end
-        tracker.has_stores = True
-        op = LoadStoreOp(tracker.tokens_until(end), self._geometry.sliced(tracker.block_ids, start, end), start, end)
-        plan.stores.append(TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs))
+        limit = tracker.store_limit(self._save_decode_cache)
+        known = min(limit, reached, self._geometry.covered(tracker.block_ids))
+        start, end = tracker.stored, known - known % self._chunk_size
+        if end > start:
+            tracker.stored = end
+            self._store(tracker, start, end, computed, output, plan)
+        if not self._save_decode_cache and tracker.stored + self._chunk_size > limit:
+            # No further step can make a chunk of the prompt whole.
+            self._storing.pop(tracker.request_id, None)
+
+    def _store(
+        self, tracker: RequestTracker, start: int, end: int, computed: int, output: Any, plan: StepPlan
+    ) -> None:
+        if not self._has_windows:
+            runs = [(start, end, self._geometry.sliced(tracker.block_ids, start, end))]
+        else:
+            runs = self._geometry.storable(
+                self._current_blocks(tracker, computed, output),
+                start,
+                end,
+                self._chunk_size,
+                self.adapter.keeps_groups_apart,
+            )
+        tokens = tracker.tokens_until(end)
+        for first, last, blocks in runs:
+            tracker.has_stores = True
+            op = LoadStoreOp(tokens, blocks, first, last)
+            plan.stores.append(TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs))
+
+    def _current_blocks(self, tracker: RequestTracker, computed: int, output: Any) -> list[list[int]]:
+        """The blocks that the request has in this step, without those that left a window."""
+        state = getattr(output, "kv_connector_block_state", None)
+        blocks = None if state is None else state.get_block_ids(tracker.request_id)
+        if blocks is not None:
+            return self._geometry.chosen(blocks)
+        return self._geometry.without_lost_blocks(tracker.block_ids, computed)
 
     @staticmethod
     def _statistics(request: Any, tracker: RequestTracker) -> dict[str, Any] | None:

@@ -8,20 +8,23 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lmcache.events.placements import ChunkEvent
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
-from lmcache.integration.vllm.chunk_size import ask_chunk_size
+from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfers import Transfers
-from lmcache.transfer.choice import make_context
 from lmcache.transfer.job import TransferContext, TransferJob
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
+from lmcache.wire.tokens import as_payload
 from lmcache.wire.types import CacheKey, EngineGroupInfo
 
 if TYPE_CHECKING:
     import torch
+
+    from lmcache.events.subscriber import KVEventSubscriber
 
 logger = init_logger(__name__)
 
@@ -54,9 +57,12 @@ class LMCacheMPWorkerAdapter:
         )
         self._context: TransferContext | None = None
         self._transfers = Transfers()
+        self._events: KVEventSubscriber | None = None
         self._is_shut_down = False
         try:
             self.chunk_size = ask_chunk_size([self._client], self._block_size, arguments.mq_timeout)
+            if arguments.enable_kv_events and arguments.strategy.is_kv_event_subscriber:
+                self._events = self._event_subscriber()
         except BaseException:
             self._client.close()
             raise
@@ -77,6 +83,9 @@ class LMCacheMPWorkerAdapter:
         layout_hints: Mapping[str, Any] | None = None,
     ) -> None:
         """Makes the engine's memory known to the server. Waits up to `mq_timeout`; raises what went wrong."""
+        # Only the worker's process needs what moves bytes, and only now.
+        from lmcache.transfer.choice import make_context
+
         context = make_context(
             self._mode,
             client=self._client,
@@ -190,11 +199,23 @@ class LMCacheMPWorkerAdapter:
             if not self._transfers.flush_stores(deadline):
                 logger.warning("stores did not end within %s s and were given up", FLUSH_SECONDS)
 
+    def get_kv_events(self) -> list[ChunkEvent]:
+        """Chunks that came to the server or went since the last call; nothing unless events are on and this rank is
+        the one that tells.
+        """
+        if self._events is None:
+            return []
+        self._health.start()
+        self._events.start()
+        return self._events.take()
+
     def shutdown(self) -> None:
-        """Unregisters and closes. May be called more than once."""
+        """Ends the events, then the pings, unregisters and closes. May be called more than once."""
         if self._is_shut_down:
             return
         self._is_shut_down = True
+        if self._events is not None:
+            self._events.stop()
         was_healthy = self._health.is_healthy
         self._health.stop()
         if self._context is not None:
@@ -202,6 +223,16 @@ class LMCacheMPWorkerAdapter:
                 self._context.unregister()
             self._context.close()
         self._client.close()
+
+    def _event_subscriber(self) -> KVEventSubscriber | None:
+        from lmcache.events.subscriber import KVEventSubscriber
+        from lmcache.integration.vllm.event_counts import WorkerEventCounts
+
+        if "kv_event_stream" not in ask_capabilities([self._client], self._mq_timeout):
+            logger.warning("server %s has no stream of KV events; none are published", self._client.url)
+            return None
+        counts = WorkerEventCounts(self.model_name, self.parallel_strategy.vllm_worker_id)
+        return KVEventSubscriber(self._client, self.instance_id, self.model_name, counts)
 
     def _is_usable(self, salt: str) -> bool:
         return self._health.is_healthy and is_usable_salt(salt)
@@ -214,7 +245,7 @@ class LMCacheMPWorkerAdapter:
             self.model_name,
             strategy.key_world_size,
             strategy.key_worker_id,
-            op.token_ids,
+            as_payload(op.token_ids),
             op.start,
             op.end,
             request_id,

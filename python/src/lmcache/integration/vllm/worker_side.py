@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from lmcache.events.placements import ChunkEvent
 from lmcache.integration.vllm.geometry import Geometry, check_chunk
 from lmcache.integration.vllm.scheduler_side import StepPlan
 from lmcache.integration.vllm.transfer_entry import TransferEntry
@@ -50,9 +51,13 @@ class WorkerSide:
 
     def finished(self, finished_req_ids: set[str]) -> tuple[set[str] | None, set[str] | None]:
         """Requests whose blocks can go, and requests whose load ended."""
-        announced = finished_req_ids & self._with_stores
+        announced = finished_req_ids & self._with_stores if finished_req_ids else finished_req_ids
         self._with_stores -= announced
         return self.adapter.get_finished(announced)
+
+    def events(self) -> list[ChunkEvent]:
+        """Chunks that came to the server or went since the last call."""
+        return self.adapter.get_kv_events()
 
     @staticmethod
     def _lists(entries: list[TransferEntry], event: Any) -> tuple[Any, ...]:

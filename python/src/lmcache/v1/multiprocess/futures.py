@@ -7,7 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from lmcache.v1.multiprocess.streams import MessagingStream
 from lmcache.wire.errors import RequestTimeoutError
+
+__all__ = ["DeviceMessagingFuture", "MessagingFuture", "MessagingStream"]
 
 T = TypeVar("T")
 

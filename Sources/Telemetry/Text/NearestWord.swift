@@ -1,9 +1,9 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 /// Finds what a mistyped key was meant to be.
-enum NearestWord {
+package enum NearestWord {
     /// ` (did you mean 'x'?)` for the closest candidate, or nothing when none is close.
-    static func hint(for word: String, among candidates: [String]) -> String {
+    package static func hint(for word: String, among candidates: [String]) -> String {
         let limit = max(1, min(word.utf8.count, 100) / 4)
         guard word.utf8.count <= 100 else { return "" }
         let given = Self.folded(word)

@@ -1,0 +1,43 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+package import L2Storage
+
+/// What an adapter is started with beside its own keys.
+package struct AdapterSurroundings: Sendable {
+    package var clock: any L2Clock
+    /// Of objects in the pool, in bytes; what padded files are a multiple of.
+    package var alignment: Int
+
+    package init(clock: any L2Clock = MonotonicL2Clock(), alignment: Int = 4096) {
+        self.clock = clock
+        self.alignment = alignment
+    }
+}
+
+/// An adapter whose keys have been checked and that is not started yet.
+package struct AdapterPlan: Sendable {
+    package let configuration: L2AdapterConfiguration
+    /// Opens the medium. Throws one line that says why it cannot be.
+    package let start: @Sendable (AdapterSurroundings) throws(AdapterStartError) -> any L2Adapter
+
+    package init(
+        configuration: L2AdapterConfiguration,
+        start: @escaping @Sendable (AdapterSurroundings) throws(AdapterStartError) -> any L2Adapter
+    ) {
+        self.configuration = configuration
+        self.start = start
+    }
+}
+
+/// Why a medium cannot be opened.
+package struct AdapterStartError: Error, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+/// One `type` of `--l2-adapter`: checks its keys.
+struct AdapterKind: Sendable {
+    let type: String
+    let plan: @Sendable (L2AdapterConfiguration) throws(L2ConfigurationError) -> AdapterPlan
+}

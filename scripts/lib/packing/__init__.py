@@ -1,0 +1,1 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
