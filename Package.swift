@@ -104,7 +104,7 @@ let sources: [Target] = [
         name: "EngineKit",
         dependencies: [
             "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
-            "L2FileSystem", "Telemetry", logging,
+            "L2FileSystem", "L2RESP", "L2S3", "Telemetry", logging,
         ],
         swiftSettings: memorySafe),
     // Level 5

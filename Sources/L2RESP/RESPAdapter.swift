@@ -6,6 +6,8 @@ package import L2Storage
 package enum RESPAdapter {
     /// The `type` values of the configuration.
     package static let types = RESPConfiguration.Kind.allCases.map(\.rawValue)
+    /// The environment variables that matter.
+    package static let variables = ["LMCACHE_RESP_USERNAME", "LMCACHE_RESP_PASSWORD"]
 
     /// Reads the configuration and starts the threads. No connection is made yet.
     ///
