@@ -24,7 +24,7 @@ struct CopyDevices {
         self.cuda = CUDATransferDevice(
             arena: ArenaSource(
                 view: arena, committedByteCount: { cache.usage().committedBytes }, commitAll: { cache.commitAhead() }),
-            settings: settings,
+            settings: settings, opensProcessMemory: opensProcessMemory,
             notify: { notice in
                 switch notice {
                 case .info(let text): logger.info("\(text)")

@@ -179,4 +179,8 @@ void *lmc_cuda_open_library(const char *path, char *reason, size_t length);
 void *lmc_cuda_library_symbol(void *library, const char *symbol);
 void lmc_cuda_close_library(void *library);
 
+/// Takes one from a counter in PyTorch's file of counters, so that the exporter may use the block again (wire protocol
+/// §3.2). Does nothing unless the file has the name, owner, kind and size of such a file.
+void lmc_cuda_drop_torch_reference(const char *name, uint64_t index);
+
 #endif

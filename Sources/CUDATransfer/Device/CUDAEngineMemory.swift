@@ -12,6 +12,8 @@ final class CUDAEngineMemory: EngineMemory {
     let session: CUDASession
     private let stores: CopyLane
     private let loads: CopyLane
+    private let ending = StopSignal()
+    private let isStarted = Mutex(false)
 
     /// Makes the lanes; the context must be current. Nothing stays when it throws.
     init(session: CUDASession) throws(CUDAFailure) {
@@ -29,7 +31,12 @@ final class CUDAEngineMemory: EngineMemory {
 
     /// Starts the lanes' threads, to be joined after `ended`, which is called by one of them at its very end.
     func start(ended: @escaping @Sendable () -> Void) -> [NativeThread] {
-        let laneEnded: @Sendable () -> Void = { [ends = EndCounter()] in if ends.isLast() { ended() } }
+        self.isStarted.withLock { $0 = true }
+        let laneEnded: @Sendable () -> Void = { [ends = EndCounter(), ending = self.ending] in
+            guard ends.isLast() else { return }
+            ended()
+            ending.raise()
+        }
         return self.stores.start(ended: laneEnded) + self.loads.start(ended: laneEnded)
     }
 
@@ -40,20 +47,25 @@ final class CUDAEngineMemory: EngineMemory {
     }
 
     func submit(_ transfer: Transfer) -> Bool {
-        transfer.direction == .store ? self.stores.submit(transfer) : self.loads.submit(transfer)
+        transfer.direction == .store
+            ? self.stores.submit(.transfer(transfer)) : self.loads.submit(.transfer(transfer))
     }
 
     func checksums(
         blockIDs: [Int], blocksPerChunk: Int, layerwise: Bool,
         completion: @escaping @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void
     ) -> Bool {
-        false
+        let request = ChecksumRequest(blockIDs: blockIDs, blocksPerChunk: blocksPerChunk, isLayerwise: layerwise)
+        return self.stores.submit(.checksums(request, completion))
     }
 
     func close() {
         self.session.close()
         self.stores.close()
         self.loads.close()
+        // Memory of this process belongs to the caller, who may free it now.
+        guard self.session.tensors.areOfProcess, self.isStarted.withLock({ $0 }) else { return }
+        while !self.ending.wait(milliseconds: 1000) {}
     }
 }
 

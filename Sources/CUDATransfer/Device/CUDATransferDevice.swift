@@ -10,6 +10,7 @@ import Synchronization
 package final class CUDATransferDevice: TransferDevice {
     package let name = "cuda"
     private let settings: CUDASettings
+    private let opensProcessMemory: Bool
     private let source: ArenaSource
     private let contexts: CUDAContexts
     private let uptime: @Sendable () -> Duration
@@ -35,22 +36,30 @@ package final class CUDATransferDevice: TransferDevice {
         let session: CUDASession
     }
 
-    /// - Parameter notify: Called from any thread, for the log.
+    /// - Parameters:
+    ///   - opensProcessMemory: Whether registrations may name device addresses of this process: only where all that
+    ///     register are code of this process.
+    ///   - notify: Called from any thread, for the log.
     package convenience init(
-        arena: ArenaSource, settings: CUDASettings, notify: @escaping @Sendable (CUDANotice) -> Void
+        arena: ArenaSource, settings: CUDASettings, opensProcessMemory: Bool,
+        notify: @escaping @Sendable (CUDANotice) -> Void
     ) {
         let path = settings.driverPath
-        self.init(arena: arena, settings: settings, load: { try CUDADriver(path: path) }, notify: notify)
+        self.init(
+            arena: arena, settings: settings, opensProcessMemory: opensProcessMemory,
+            load: { try CUDADriver(path: path) }, notify: notify)
     }
 
     /// - Parameters:
     ///   - load: Makes the driver, at the first registration.
     ///   - uptime: Time since any fixed moment.
     package init(
-        arena: ArenaSource, settings: CUDASettings, load: @escaping @Sendable () throws -> CUDADriver,
+        arena: ArenaSource, settings: CUDASettings, opensProcessMemory: Bool,
+        load: @escaping @Sendable () throws -> CUDADriver,
         uptime: @escaping @Sendable () -> Duration = UptimeClock.now, notify: @escaping @Sendable (CUDANotice) -> Void
     ) {
         self.settings = settings
+        self.opensProcessMemory = opensProcessMemory
         self.source = arena
         self.uptime = uptime
         self.notify = notify
@@ -59,7 +68,11 @@ package final class CUDATransferDevice: TransferDevice {
 
     package func accepts(_ descriptors: [MemoryDescriptor]) -> Bool {
         descriptors.contains {
-            if case .cpuSharedMemory = $0.storage { false } else { true }
+            switch $0.storage {
+            case .cpuSharedMemory: false
+            case .process: self.opensProcessMemory && $0.deviceUUID != "cpu"
+            case .cuda, .cudaRaw, .cudaVMM: true
+            }
         }
     }
 
@@ -95,7 +108,8 @@ package final class CUDATransferDevice: TransferDevice {
             exporter: registration.exporter, counters: self.counters, uptime: self.uptime, notify: self.notify)
         do throws(DeviceError) {
             guard session.plan.largestBlockByteCount <= 256 << 20 else {
-                throw .invalid("one block has \(session.plan.largestBlockByteCount) bytes; at most 256 MiB are accepted")
+                throw .invalid(
+                    "one block has \(session.plan.largestBlockByteCount) bytes; at most 256 MiB are accepted")
             }
             do throws(CUDAFailure) {
                 return try CUDAEngineMemory(session: session)

@@ -78,7 +78,8 @@ final class CUDAContexts: Sendable {
         self.notify(.info("CUDA device \(device.uuid) (\(device.name)) opened, driver for CUDA \(major)"))
         if let failure = context.kernelFailure {
             self.notify(
-                .warning("Copy kernels cannot be loaded (\(failure)); fragments are copied one by one, which is slower"))
+                .warning("Copy kernels cannot be loaded (\(failure)); fragments are copied one by one, which is slower")
+            )
         }
         if state.arena == nil {
             state.arenaUUID = uuid

@@ -28,7 +28,8 @@ package final class CUDADriver: @unchecked Sendable {  // the table is filled be
 
     /// Starts a driver whose symbols a function finds.
     package init(
-        finding resolver: @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
+        finding resolver:
+            @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
             -> UnsafeMutableRawPointer?
     ) throws {
         let (calls, version) = try Self.start(resolver, library: nil)
@@ -37,7 +38,8 @@ package final class CUDADriver: @unchecked Sendable {  // the table is filled be
     }
 
     private init(
-        resolver: @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
+        resolver:
+            @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
             -> UnsafeMutableRawPointer?, library: UnsafeMutableRawPointer
     ) throws(CUDAFailure) {
         let (calls, version) = try Self.start(resolver, library: library)
@@ -46,7 +48,8 @@ package final class CUDADriver: @unchecked Sendable {  // the table is filled be
     }
 
     private static func start(
-        _ resolver: @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
+        _ resolver:
+            @escaping @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?)
             -> UnsafeMutableRawPointer?, library: UnsafeMutableRawPointer?
     ) throws(CUDAFailure) -> (UnsafePointer<lmc_cuda_calls>, Int) {
         let table = UnsafeMutablePointer<lmc_cuda_calls>.allocate(capacity: 1)

@@ -29,15 +29,21 @@ final class CompletionExporter {
     ///
     /// - Parameter form: The engine's own handle, whose form is answered in kind.
     func export(after stream: OpaquePointer, form: [UInt8]) throws(CUDAFailure) -> [UInt8] {
-        form.count == TimelineHandle.byteCount
-            ? try self.exportTimeline(after: stream) : try self.exportEvent(after: stream)
+        if form.count == TimelineHandle.byteCount { return try self.exportTimeline(after: stream) }
+        let isLocal = form.starts(with: EngineEventHandle.localMark) && form.count == 16
+        let event = try self.resources.event(isLocal ? .ordering : .interprocess)
+        try self.driver.check("cuEventRecord", lmc_cuda_event_record(self.driver.calls, event, stream))
+        self.keep(event)
+        return isLocal ? EngineEventHandle.bytes(local: event) : try self.handle(of: event)
     }
 
-    private func exportEvent(after stream: OpaquePointer) throws(CUDAFailure) -> [UInt8] {
-        let event = try self.resources.event(.interprocess)
-        try self.driver.check("cuEventRecord", lmc_cuda_event_record(self.driver.calls, event, stream))
+    private func handle(of event: OpaquePointer) throws(CUDAFailure) -> [UInt8] {
         var handle = lmc_cu_handle()
         try self.driver.check("cuIpcGetEventHandle", lmc_cuda_ipc_export_event(self.driver.calls, &handle, event))
+        return handle.array
+    }
+
+    private func keep(_ event: OpaquePointer) {
         if self.exported.count < Self.keptCount {
             self.exported.append(event)
         } else {
@@ -45,7 +51,6 @@ final class CompletionExporter {
             self.exported[self.nextExported] = event
             self.nextExported = (self.nextExported + 1) % Self.keptCount
         }
-        return handle.array
     }
 
     private func exportTimeline(after stream: OpaquePointer) throws(CUDAFailure) -> [UInt8] {

@@ -9,9 +9,18 @@ enum EngineEventHandle {
     case interprocess(lmc_cu_handle)
     /// 81 bytes: a place in the engine's buffer of semaphores and the number that it reaches.
     case timeline(TimelineHandle)
+    /// 16 bytes: an event of this process.
+    case local(OpaquePointer)
 
-    init(_ bytes: [UInt8]) throws(TransferFailure) {
-        if let handle = lmc_cu_handle(bytes) {
+    /// Before the address in an event of this process.
+    static let localMark = Array("cu_event".utf8)
+
+    /// - Parameter acceptsLocal: Whether addresses of this process are accepted: only for registrations of its own
+    ///   memory.
+    init(_ bytes: [UInt8], acceptsLocal: Bool) throws(TransferFailure) {
+        if acceptsLocal, let event = Self.local(bytes) {
+            self = .local(event)
+        } else if let handle = lmc_cu_handle(bytes) {
             self = .interprocess(handle)
         } else if bytes.count == TimelineHandle.byteCount {
             self = .timeline(try TimelineHandle(bytes))
@@ -20,6 +29,20 @@ enum EngineEventHandle {
                 "an event of \(bytes.count) bytes is not a CUDA event; 64 (interprocess handle) and "
                     + "\(TimelineHandle.byteCount) (timeline semaphore) are accepted")
         }
+    }
+}
+
+extension EngineEventHandle {
+    private static func local(_ bytes: [UInt8]) -> OpaquePointer? {
+        guard bytes.count == 16, bytes.starts(with: Self.localMark) else { return nil }
+        let address = bytes[8...].reversed().reduce(UInt(0)) { $0 << 8 | UInt($1) }
+        return OpaquePointer(bitPattern: address)
+    }
+
+    /// An event of this process as it travels to its own code.
+    static func bytes(local event: OpaquePointer) -> [UInt8] {
+        let address = UInt(bitPattern: event)
+        return Self.localMark + (0..<8).map { UInt8(truncatingIfNeeded: address >> (8 * UInt($0))) }
     }
 }
 

@@ -9,6 +9,8 @@ import Glibc
 /// Used by a lane's thread.
 struct EventWait {
     let context: CUDAContext
+    /// See ``EngineEventHandle/init(_:acceptsLocal:)``.
+    let acceptsLocal: Bool
     /// Why waiting has no point any more; nil to go on.
     let giveUp: () -> TransferFailure?
     /// Time since any fixed moment.
@@ -29,9 +31,10 @@ struct EventWait {
         for bytes: [UInt8], stream: OpaquePointer, word: UnsafeMutableRawPointer,
         fired: (OpaquePointer) throws(CUDAFailure) -> Void
     ) throws(TransferFailure) {
-        switch try EngineEventHandle(bytes) {
+        switch try EngineEventHandle(bytes, acceptsLocal: self.acceptsLocal) {
         case .interprocess(let handle): try self.wait(for: handle, fired)
         case .timeline(let handle): try self.wait(for: handle, stream: stream, word: word)
+        case .local(let event): try self.wait(for: event, fired)
         }
     }
 
@@ -43,6 +46,13 @@ struct EventWait {
         try self.check("cuIpcOpenEventHandle", lmc_cuda_ipc_open_event(calls, &event, handle))
         guard let event else { throw .device("cuIpcOpenEventHandle gave no event") }
         defer { _ = lmc_cuda_event_destroy(calls, event) }
+        try self.wait(for: event, fired)
+    }
+
+    private func wait(
+        for event: OpaquePointer, _ fired: (OpaquePointer) throws(CUDAFailure) -> Void
+    ) throws(TransferFailure) {
+        let calls = self.driver.calls
         try self.poll { () throws(TransferFailure) in
             let code = lmc_cuda_event_query(calls, event)
             if code == CUDACode.notReady { return false }

@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-// Made by scripts/build-kernels from copy_kernels.cu; do not edit. swift-format-ignore-file
+// Made by scripts/build-kernels from copy_kernels.cu; do not edit.
+// swift-format-ignore-file
 
 extension CopyKernels {
     /// SHA-256 of the CUDA source that the text below was made from.

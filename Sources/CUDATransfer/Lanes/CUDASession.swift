@@ -32,7 +32,8 @@ final class CUDASession: Sendable {
 
     init(
         lease: CUDAContexts.Lease, layout: KVCacheLayout, tensors: DeviceTensors, arena: ArenaView,
-        settings: CUDASettings, exporter: ExporterProcess?, counters: CUDACounters, uptime: @escaping @Sendable () -> Duration,
+        settings: CUDASettings, exporter: ExporterProcess?, counters: CUDACounters,
+        uptime: @escaping @Sendable () -> Duration,
         notify: @escaping @Sendable (CUDANotice) -> Void
     ) {
         self.lease = lease
@@ -62,6 +63,9 @@ final class CUDASession: Sendable {
         return self.settings.forcedStrategy
             ?? CopyStrategy.chosen(for: direction, fragmentBytes: self.plan.leastBlockByteCount)
     }
+
+    /// False when what waited in a queue may not begin any more, because its memory may be gone.
+    var mayBegin: Bool { !self.tensors.areOfProcess || !self.state.withLock { $0.isClosing } }
 
     /// Transfers that wait for an engine's event fail from now on.
     func close() { self.state.withLock { $0.isClosing = true } }

@@ -5,13 +5,19 @@ import DeviceTransfer
 import NativeThreads
 import Synchronization
 
+/// What a lane is given.
+enum LaneWork: Sendable {
+    case transfer(Transfer)
+    case checksums(ChecksumRequest, @Sendable (Result<ChunkChecksums, ChecksumError>) -> Void)
+}
+
 /// One registration's copies in one direction: two streams, and two threads of which one enqueues and one completes.
 ///
 /// Stores and loads of one worker never wait for each other.
 final class CopyLane: @unchecked Sendable {  // what is not Sendable below is used by `enqueue`'s thread alone
     private let direction: Transfer.Direction
     private let session: CUDASession
-    private let queue: BoundedQueue<Transfer>
+    private let queue: BoundedQueue<LaneWork>
     private let completions: CompletionQueue
     private let resources: LaneResources
     private let enqueuer: BatchEnqueuer
@@ -42,7 +48,7 @@ final class CopyLane: @unchecked Sendable {  // what is not Sendable below is us
         self.completions = CompletionQueue(limit: session.settings.queueLimit, context: session.context)
     }
 
-    func submit(_ transfer: Transfer) -> Bool { self.queue.push(transfer) }
+    func submit(_ work: LaneWork) -> Bool { self.queue.push(work) }
 
     /// Refuses further transfers; those taken are finished.
     func close() { self.queue.close() }
@@ -87,7 +93,11 @@ final class CopyLane: @unchecked Sendable {  // what is not Sendable below is us
 extension CopyLane {
     private func enqueueAll() {
         try? self.session.context.makeCurrent()
-        while let transfer = self.queue.pop() {
+        while let work = self.queue.pop() {
+            guard case .transfer(let transfer) = work else {
+                if case .checksums(let request, let completion) = work { completion(self.checksums(request)) }
+                continue
+            }
             do throws(TransferFailure) {
                 transfer.enqueued(.success(try self.enqueue(transfer)))
             } catch {
@@ -105,6 +115,7 @@ extension CopyLane {
         if let refusal = self.session.layout.refusal(of: transfer, arenaByteCount: self.session.arena.byteCount) {
             throw refusal
         }
+        guard self.session.mayBegin else { throw .closed }
         self.enqueuer.begin()
         try self.wait(for: transfer.event)
         do throws(CUDAFailure) {
@@ -125,6 +136,28 @@ extension CopyLane {
         }
     }
 
+    /// Reads the pages one by one; a diagnostic may take its time.
+    private func checksums(_ request: ChecksumRequest) -> Result<ChunkChecksums, ChecksumError> {
+        guard self.session.mayBegin else { return .failure(.closed) }
+        let (driver, stream) = (self.session.context.driver, self.enqueuer.transfers)
+        var failure: CUDAFailure?
+        let result = request.run(layout: self.session.layout) { tensor, offset, count, body in
+            guard failure == nil, let first = self.session.tensors.firstElements[tensor] else { return }
+            let page = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 16)
+            defer { page.deallocate() }
+            do throws(CUDAFailure) {
+                let code = lmc_cuda_copy_to_host(
+                    driver.calls, page.baseAddress, first + UInt64(offset), count, stream)
+                try driver.check("cuMemcpyDtoHAsync", code)
+                try driver.check("cuStreamSynchronize", lmc_cuda_stream_synchronize(driver.calls, stream))
+                body(UnsafeRawBufferPointer(page))
+            } catch {
+                failure = error
+            }
+        }
+        return failure.map { .failure(.device($0.description)) } ?? result
+    }
+
     private func finish(_ transfer: Transfer) throws(CUDAFailure) -> [UInt8] {
         let streams = try self.enqueuer.end()
         let handle = try self.exporter.export(after: streams.engine, form: transfer.event)
@@ -142,7 +175,8 @@ extension CopyLane {
 
     private func wait(for event: [UInt8]) throws(TransferFailure) {
         let wait = EventWait(
-            context: self.session.context, giveUp: { self.session.giveUp }, uptime: self.session.uptime,
+            context: self.session.context, acceptsLocal: self.session.tensors.areOfProcess,
+            giveUp: { self.session.giveUp }, uptime: self.session.uptime,
             keepMapped: { (key) throws(CUDAFailure) in try self.keepMapped(key) })
         try wait.wait(for: event, stream: self.enqueuer.transfers, word: self.word) {
             (event) throws(CUDAFailure) in try self.enqueuer.wait(for: event)

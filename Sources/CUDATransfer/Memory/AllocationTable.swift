@@ -11,6 +11,8 @@ final class AllocationTable: Sendable {
         case interprocess([UInt8])
         /// Names an export of virtual memory, whose blob travels beside it.
         case fabric(exportID: [UInt8], blob: [UInt8])
+        /// Memory of this process, at a device address. Nothing is mapped.
+        case process(address: Int)
     }
 
     /// Device addresses `base ..< base + byteCount`.
@@ -48,6 +50,9 @@ final class AllocationTable: Sendable {
             switch key {
             case .interprocess(let bytes): range = try self.openInterprocess(bytes)
             case .fabric(_, let blob): range = try self.openFabric(blob, byteCount: byteCount)
+            case .process(let address):
+                // Its owner is this process: what it says of its size is true, also for memory of several parts.
+                range = Range(base: UInt64(UInt(bitPattern: address)), byteCount: byteCount)
             }
             entries[key] = Entry(range: range, useCount: 1)
             return range
@@ -66,6 +71,7 @@ final class AllocationTable: Sendable {
             switch key {
             case .interprocess: _ = lmc_cuda_ipc_close_memory(self.driver.calls, entry.range.base)
             case .fabric: self.closeFabric(entry.range)
+            case .process: break
             }
         }
     }
@@ -79,19 +85,25 @@ final class AllocationTable: Sendable {
         try self.driver.check(
             "cuIpcOpenMemHandle", lmc_cuda_ipc_open_memory(self.driver.calls, &address, handle, lazyPeerAccess))
         do throws(CUDAFailure) {
-            var (base, length) = (UInt64(0), 0)
-            try self.driver.check(
-                "cuMemGetAddressRange", lmc_cuda_address_range(self.driver.calls, &base, &length, address))
-            // The address is the allocation's start; what lies before it, if anything, is nobody's business here.
-            let before = Int(clamping: address &- base)
-            guard base <= address, length > before else {
-                throw .call("cuMemGetAddressRange", code: CUDACode.invalidValue, name: "an empty range")
-            }
-            return Range(base: address, byteCount: length - before)
+            return try self.range(from: address)
         } catch {
             _ = lmc_cuda_ipc_close_memory(self.driver.calls, address)
             throw error
         }
+    }
+}
+
+extension AllocationTable {
+    /// The rest of an allocation, from an address in it.
+    private func range(from address: UInt64) throws(CUDAFailure) -> Range {
+        var (base, length) = (UInt64(0), 0)
+        try self.driver.check(
+            "cuMemGetAddressRange", lmc_cuda_address_range(self.driver.calls, &base, &length, address))
+        let before = Int(clamping: address &- base)
+        guard base <= address, length > before else {
+            throw .call("cuMemGetAddressRange", code: CUDACode.invalidValue, name: "an empty range")
+        }
+        return Range(base: address, byteCount: length - before)
     }
 }
 

@@ -7,12 +7,15 @@ import KVModel
 struct DeviceTensorRequest: Equatable {
     let tensor: Int
     let key: AllocationTable.Key
-    /// Of the whole allocation where the descriptor says it; only virtual memory needs it.
+    /// Of the whole allocation where the descriptor says it; only virtual memory and that of
+    /// this process need it.
     let allocationByteCount: Int
     /// From the allocation's start to the tensor's first element.
     let firstElementOffset: Int
     /// From the allocation's start to the end of the last element.
     let end: Int
+    /// PyTorch's count of this share; nil where there is none.
+    let reference: TorchReference?
 
     /// Reads one descriptor. `tensor` is its index, for messages.
     init(_ descriptor: MemoryDescriptor, tensor: Int) throws(DeviceError) {
@@ -51,6 +54,10 @@ struct DeviceTensorRequest: Equatable {
                     "tensor \(tensor): alloc_offset \(lead) and nbytes \(limit) exceed alloc_size "
                         + "\(memory.allocationByteCount)")
             }
+        case .process(let address, let byteCount):
+            self.key = .process(address: address)
+            (lead, limit) = (0, byteCount)
+            self.allocationByteCount = byteCount
         case .cpuSharedMemory:
             throw .wrongKind("tensor \(tensor): its type is cpu_shm, beside tensors of a CUDA device")
         }
@@ -62,6 +69,7 @@ struct DeviceTensorRequest: Equatable {
             throw .invalid("tensor \(tensor): offset \(lead) and size \(span) overflow")
         }
         self.tensor = tensor
+        self.reference = TorchReference(descriptor.storage)
         self.end = end
         // Within the span, so it cannot overflow.
         self.firstElementOffset = lead + descriptor.tensor.storageOffset * descriptor.tensor.elementType.byteCount

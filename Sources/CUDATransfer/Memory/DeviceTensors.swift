@@ -9,6 +9,12 @@ struct DeviceTensors: Sendable {
     let firstElements: [UInt64?]
     /// One a use of the table, to be given back.
     let keys: [AllocationTable.Key]
+    private let references: [TorchReference]
+
+    /// True for memory of this process, which its owner may free once the registration is closed.
+    var areOfProcess: Bool {
+        self.keys.contains { if case .process = $0 { true } else { false } }
+    }
 
     /// Reads the descriptors that the layout uses; nothing is opened.
     ///
@@ -57,6 +63,7 @@ struct DeviceTensors: Sendable {
         }
         self.firstElements = firstElements
         self.keys = keys
+        self.references = requests.compactMap(\.reference)
     }
 
     private static func open(
@@ -82,5 +89,6 @@ struct DeviceTensors: Sendable {
 
     func close(in allocations: AllocationTable) {
         for key in self.keys { allocations.close(key) }
+        for reference in self.references { reference.drop() }
     }
 }

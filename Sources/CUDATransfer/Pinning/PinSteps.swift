@@ -15,7 +15,9 @@ struct PinSteps: Equatable, Sendable {
     var isComplete: Bool { self.pinnedByteCount == self.byteCount }
 
     /// Number of pinned steps.
-    var count: Int { self.pinnedByteCount / self.stepByteCount + (self.pinnedByteCount % self.stepByteCount > 0 ? 1 : 0) }
+    var count: Int {
+        self.pinnedByteCount / self.stepByteCount + (self.pinnedByteCount % self.stepByteCount > 0 ? 1 : 0)
+    }
 
     /// The next step, once all of it has memory; nil while there is none.
     func next(committedByteCount: Int) -> Range<Int>? {

@@ -166,7 +166,7 @@ extension KVCacheRegistration {
                     separator: "_", omittingEmptySubsequences: false)
                 guard fields.count == 4, fields[0] == "torch" else { return nil }
                 return Int32(fields[1]).flatMap { $0 > 0 ? $0 : nil }
-            case .cudaRaw, .cudaVMM: return nil
+            case .cudaRaw, .cudaVMM, .process: return nil
             }
         }
         return nil

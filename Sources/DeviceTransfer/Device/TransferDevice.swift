@@ -87,9 +87,12 @@ package enum ChecksumError: Error, Equatable, CustomStringConvertible {
     case blockOutOfRange(id: Int, blockCount: Int)
     case engineMemoryShrunk(name: String)
     case closed
+    /// The device or its driver failed; the text names the call.
+    case device(String)
 
     package var description: String {
         switch self {
+        case .device(let text): text
         case .unsupportedFormat(let format): "checksum not supported for GPU KV format \(format.name)"
         case .blockOutOfRange(let id, let count): "block id \(id) is outside 0 ..< \(count)"
         case .engineMemoryShrunk(let name): "shared memory \(name) became smaller than it was registered"

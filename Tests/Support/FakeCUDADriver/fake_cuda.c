@@ -653,6 +653,16 @@ uint64_t lmc_fake_cuda_make_event(unsigned char handle[64]) {
     pthread_mutex_unlock(&mutex);
     return number;
 }
+void lmc_fake_cuda_add_device_memory(void *base, size_t length) {
+    pthread_mutex_lock(&mutex); add(&reserved, base, length); pthread_mutex_unlock(&mutex);
+}
+uintptr_t lmc_fake_cuda_event_address(uint64_t number) {
+    uintptr_t address = 0;
+    pthread_mutex_lock(&mutex);
+    for (struct event *event = events; event; event = event->next) if (event->number == number) address = (uintptr_t)event;
+    pthread_mutex_unlock(&mutex);
+    return address;
+}
 void lmc_fake_cuda_fire_event(uint64_t number) {
     pthread_mutex_lock(&mutex);
     for (struct event *event = events; event; event = event->next) if (event->number == number) event->fired = 1;

@@ -154,6 +154,61 @@ extension FakeDriverTests {
             #expect(!bench.memory.submit(late.transfer))
         }
 
+        @Test func memoryOfThisProcessHasEventsOfThisProcess() async throws {
+            let rig = CUDARig()
+            let form = TensorForm.all[2]
+            let tensors = EngineTensors(form, name: "e8", seed: 2)
+            let registration = tensors.registration { index, tensor in
+                let address = UInt(bitPattern: tensors.segments[index].baseAddress) + UInt(EngineTensors.lead)
+                return MemoryDescriptor(
+                    storage: .process(address: Int(bitPattern: address), byteCount: tensor.byteSpan ?? 0),
+                    tensor: tensor, deviceUUID: CUDARig.uuid)
+            }
+            #expect(rig.device.accepts(registration.tensors))
+            for segment in tensors.segments { lmc_fake_cuda_add_device_memory(segment.baseAddress, segment.count) }
+            let layout = try form.layout(of: registration)
+            let memory = try rig.device.open(registration, layout: layout)
+            let size = layout.objectGroups[0].layout.byteCount
+            let object = ObjectCopy(
+                objectGroup: 0, place: ArenaRange(offset: 0, byteCount: size), blockIDs: [[2, 8][...]])
+            let expected = try await CPUReference.store(tensors.onCPU, layout, [object], arena: rig.arenaBytes)
+            let (event, _) = CUDARig.event()
+            let address = try #require(OpaquePointer(bitPattern: UInt(lmc_fake_cuda_event_address(event))))
+            let store = PendingTransfer(.store, [object], event: EngineEventHandle.bytes(local: address))
+            #expect(memory.submit(store.transfer))
+            usleep(5000)
+            #expect(store.callCount == 0)
+            lmc_fake_cuda_fire_event(event)
+            let outcome = await store.outcome
+            #expect(outcome.isCompleted)
+            let isEqual = rig.arenaBytes == expected
+            #expect(isEqual)
+            let answer = try outcome.enqueued.get()
+            #expect(answer.count == 16 && answer.starts(with: EngineEventHandle.localMark))
+            // Closing waits: the memory may be freed after it.
+            let waiting = PendingTransfer(
+                .store, [object],
+                event: EngineEventHandle.bytes(
+                    local: try #require(
+                        OpaquePointer(
+                            bitPattern: UInt(lmc_fake_cuda_event_address(CUDARig.event().event))))))
+            #expect(memory.submit(waiting.transfer))
+            memory.close()
+            #expect(waiting.isCompleted == false)
+            #expect(CUDARig.counts.isNothingOpen)
+        }
+
+        @Test func addressesAreNotAcceptedFromOtherProcesses() async throws {
+            let bench = try Bench("e9")
+            let address = try #require(
+                OpaquePointer(bitPattern: UInt(lmc_fake_cuda_event_address(CUDARig.event().event))))
+            let outcome = try #require(
+                await CUDARig.run(
+                    bench.memory, .store, bench.objects, event: EngineEventHandle.bytes(local: address)))
+            #expect(!outcome.isCompleted)
+            bench.end()
+        }
+
         @Test func manyTransfersKeepAFewEventsOnly() async throws {
             let bench = try Bench("e7")
             for _ in 0..<(CompletionExporter.keptCount + 40) {

@@ -54,7 +54,8 @@ extension FakeDriverTests {
             let tensors = EngineTensors(Self.form, name: "r2", seed: 1)
             let layout = try Self.form.layout(of: tensors.asStorages)
             var other = tensors.asStorages
-            for index in other.tensors.indices { other.tensors[index].deviceUUID = "GPU-" + CUDARig.otherUUID.uppercased() }
+            let spelled = "GPU-" + CUDARig.otherUUID.uppercased()
+            for index in other.tensors.indices { other.tensors[index].deviceUUID = spelled }
             let first = try rig.device.open(tensors.asStorages, layout: layout)
             let second = try rig.device.open(other, layout: layout)
             #expect(second.deviceName == CUDARig.otherUUID && CUDARig.counts.contexts == 2)
@@ -145,6 +146,35 @@ extension FakeDriverTests {
             #expect(CUDARig.waitForNothingOpen())
         }
 
+        @Test(arguments: [0, 1, 6, 12]) func checksumsEqualTheCPUs(_ index: Int) async throws {
+            let rig = CUDARig()
+            let form = TensorForm.all[index]
+            let tensors = EngineTensors(form, name: "r10", seed: 4)
+            let layout = try form.layout(of: tensors.asStorages)
+            let cpu = CPUTransferDevice(arena: rig.arena, queueLimit: 4)
+            let devices: [(any TransferDevice, KVCacheRegistration)] = [
+                (cpu, tensors.onCPU), (rig.device, tensors.asStorages),
+            ]
+            for isLayerwise in [false, true] {
+                var sums: [Result<ChunkChecksums, ChecksumError>] = []
+                for (device, registration) in devices {
+                    let memory = try device.open(registration, layout: layout)
+                    sums.append(
+                        await withCheckedContinuation { continuation in
+                            let isTaken = memory.checksums(
+                                blockIDs: [3, 0, 8], blocksPerChunk: 2, layerwise: isLayerwise
+                            ) { continuation.resume(returning: $0) }
+                            #expect(isTaken)
+                        })
+                    memory.close()
+                }
+                #expect(sums[0] == sums[1])
+                if case .failure = sums[0] { Issue.record("\(sums[0])") }
+            }
+            cpu.stop()
+            #expect(CUDARig.waitForNothingOpen())
+        }
+
         @Test func aMachineWithoutADriverRefusesAndGoesOn() throws {
             lmc_fake_cuda_reset(1)
             let tensors = EngineTensors(Self.form, name: "r6", seed: 1)
@@ -154,7 +184,7 @@ extension FakeDriverTests {
             settings.driverPath = "/nowhere/libcuda.so.1"
             let device = CUDATransferDevice(
                 arena: ArenaSource(view: rig.arena, committedByteCount: { 0 }, commitAll: {}), settings: settings,
-                notify: { _ in })
+                opensProcessMemory: false, notify: { _ in })
             for _ in 0..<2 {
                 do {
                     _ = try device.open(tensors.asStorages, layout: layout)

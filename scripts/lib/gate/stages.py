@@ -39,6 +39,7 @@ STAGES = (
     Stage("layers", ("scripts/check-layers",), 5),
     Stage("self-test", ("scripts/tidy", "--self-test"), 1),
     Stage("tidy", ("scripts/tidy",), 2),
+    Stage("kernels", ("scripts/build-kernels", "--check"), 1),
     Stage("lint", ("scripts/format", "--lint"), 3),
     Stage("build", ("swift", "build", "--build-tests", "-j", "2"), 25),
     Stage("test", (*WITH_STORES, "swift", "test", "--skip-build"), 12, count=SWIFT_TESTS, needs=("build",)),

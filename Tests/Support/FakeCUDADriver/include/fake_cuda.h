@@ -50,6 +50,11 @@ void lmc_fake_cuda_make_fabric(void *base, size_t length, unsigned char blob[64]
 /// Makes the memory's process end: it cannot be opened any more.
 void lmc_fake_cuda_forget_memory(const unsigned char handle[64]);
 
+/// Counts memory as a device's, as an engine of this process has it.
+void lmc_fake_cuda_add_device_memory(void *base, size_t length);
+/// The address of an event that ``lmc_fake_cuda_make_event`` made; 0 for another.
+uintptr_t lmc_fake_cuda_event_address(uint64_t event);
+
 /// An event of an engine, not fired yet, and its 64 bytes.
 uint64_t lmc_fake_cuda_make_event(unsigned char handle[64]);
 void lmc_fake_cuda_fire_event(uint64_t event);

@@ -42,7 +42,7 @@ final class CUDARig: Sendable {
         self.device = CUDATransferDevice(
             arena: ArenaSource(
                 view: self.arena, committedByteCount: { committed.value.load(ordering: .relaxed) }, commitAll: {}),
-            settings: settings, load: { try CUDADriver(finding: lmc_fake_cuda_symbol) },
+            settings: settings, opensProcessMemory: true, load: { try CUDADriver(finding: lmc_fake_cuda_symbol) },
             notify: { [notices] notice in notices.value.withLock { $0.append(notice) } })
     }
 

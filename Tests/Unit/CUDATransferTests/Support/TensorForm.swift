@@ -53,7 +53,8 @@ struct TensorForm: Sendable, CustomStringConvertible {
         TensorForm("vLLM packed HND", shapes: Array(repeating: [9, 3, 4, 16], count: 2), padding: 64, hints: hnd),
         TensorForm("vLLM packed NHD", shapes: Array(repeating: [9, 4, 3, 16], count: 2), padding: 24, hints: nhd),
         TensorForm("MLA", shapes: Array(repeating: [9, 4, 9], count: 3), padding: 5, hints: nhd),
-        TensorForm("MLA, float8, odd rows", shapes: Array(repeating: [9, 4, 9], count: 3), type: .float8e5m2, hints: nhd),
+        TensorForm(
+            "MLA, float8, odd rows", shapes: Array(repeating: [9, 4, 9], count: 3), type: .float8e5m2, hints: nhd),
         TensorForm("HND of odd rows", shapes: [[2, 9, 3, 4, 5]], type: .uint8, hints: hnd),
         TensorForm(
             "SGLang keys then values", .sglang, shapes: Array(repeating: [36, 2, 8], count: 4),
