@@ -62,7 +62,7 @@ package enum AdapterRegistry {
     private static func s3(_ configuration: L2AdapterConfiguration) throws(L2ConfigurationError) -> AdapterPlan {
         let settings = try S3Configuration(configuration)
         return AdapterPlan(configuration: configuration) { (around) throws(AdapterStartError) in
-            do {
+            do throws(L2ConfigurationError) {
                 return try S3Adapter.start(
                     settings, environment: ProcessVariables.named(S3Adapter.variables), clock: around.clock,
                     log: around.log)
