@@ -32,16 +32,21 @@ struct ObjectMover {
         }
         let entries = try Self.entries(in: arguments[3])
         let adapter = try Self.adapter(arguments[2])
+        let clock = MonotonicL2Clock()
+        var began = clock.now()
         let results: [L2Result]
         switch arguments[1] {
         case "store":
             let objects = try entries.map { entry in
                 L2Object(key: entry.key, buffer: L2Buffer(copying: try Self.read(entry.path)))
             }
+            began = clock.now()
             results = adapter.perform(.store(objects))
         case "load":
             let objects = entries.map { L2Object(key: $0.key, buffer: L2Buffer(byteCount: $0.size)) }
+            began = clock.now()
             results = adapter.perform(.load(objects))
+            Self.tell(began, clock.now(), entries)
             for (entry, (object, result)) in zip(entries, zip(objects, results)) where result.isSuccess {
                 try Self.write(object.buffer, entry.path)
             }
@@ -49,8 +54,16 @@ struct ObjectMover {
         case "delete": results = adapter.perform(.delete(entries.map(\.key)))
         case let other: throw Problem(description: "unknown command '\(other)'")
         }
+        if arguments[1] != "load" { Self.tell(began, clock.now(), entries) }
         for (entry, result) in zip(entries, results) { print("\(entry.name) \(Self.words(result))") }
         _ = adapter.close(milliseconds: 10_000)
+    }
+
+    /// Says how long the operation took.
+    private static func tell(_ began: L2Instant, _ ended: L2Instant, _ entries: [Entry]) {
+        let microseconds = max(1, (ended.nanoseconds - began.nanoseconds) / 1000)
+        let bytes = entries.reduce(0) { $0 + $1.size }
+        print("# \(entries.count) objects in \(microseconds) us, \(UInt64(bytes) / microseconds) MB/s")
     }
 
     private static func words(_ result: L2Result) -> String {

@@ -55,7 +55,9 @@ package struct SystemFileCalls: FileCalls {
 
     package func setChecksum(_ descriptor: Int32, _ checksum: UInt32) throws(FileCallError) {
         let text = Array(L2Checksum.text(checksum).utf8)
-        _ = try Self.repeated("fsetxattr") { lmc_file_set_attribute(descriptor, Self.checksumAttribute, text, text.count) }
+        _ = try Self.repeated("fsetxattr") {
+            lmc_file_set_attribute(descriptor, Self.checksumAttribute, text, text.count)
+        }
     }
 
     package func checksum(of descriptor: Int32) throws(FileCallError) -> UInt32? {

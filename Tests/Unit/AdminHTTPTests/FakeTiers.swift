@@ -27,7 +27,8 @@ final class FakeTiers: AdminTiers {
 
     func insert(type: String, keys: [ObjectKey] = [], isShared: Bool = false) {
         self.state.withLock { state in
-            let tier = AdminTier(id: state.nextID, type: type, isShared: isShared, details: ["n": .integer(state.nextID)])
+            let tier = AdminTier(
+                id: state.nextID, type: type, isShared: isShared, details: ["n": .integer(state.nextID)])
             state.tiers.append(Tier(description: tier, keys: keys))
             state.nextID += 1
         }
@@ -70,7 +71,8 @@ final class FakeTiers: AdminTiers {
 
     func warm(_ prompt: AdminPrompt) -> Result<AdminWarming, AdminError> {
         guard prompt.modelName == "m" else {
-            return .failure(AdminError(status: 503, detail: "no layout registered for model_name='\(prompt.modelName)'"))
+            return .failure(
+                AdminError(status: 503, detail: "no layout registered for model_name='\(prompt.modelName)'"))
         }
         return self.state.withLock { state in
             state.prompts.append(prompt)
