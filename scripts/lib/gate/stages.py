@@ -29,6 +29,8 @@ class Stage:
 
 RELEASE_PROGRAM = ".build/release/lmcache"
 SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIPS") else tally.swift_tests
+# Tests of the second tier find real servers; without them they are skipped.
+WITH_STORES = () if os.environ.get("LMCACHE_SKIP_PEERS") else ("peers/with-stores",)
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
 PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
 # Both ways of moving bytes, two readers of one shard, and a server that is replaced.
@@ -42,12 +44,15 @@ STAGES = (
     Stage("kernels", ("scripts/build-kernels", "--check"), 1),
     Stage("lint", ("scripts/format", "--lint"), 3),
     Stage("build", ("swift", "build", "--build-tests", "-j", "2"), 25),
-    Stage("test", ("swift", "test", "--skip-build"), 10, count=SWIFT_TESTS, needs=("build",)),
+    Stage("test", (*WITH_STORES, "swift", "test", "--skip-build"), 12, count=SWIFT_TESTS, needs=("build",)),
     Stage("library", ("scripts/test-library",), 6, count=tally.verdicts, needs=("build",)),
     Stage("release", ("swift", "build", "-c", "release", "-j", "2"), 25, needs=("build",)),
     Stage("peers", ("peers/setup-vllm",), 15, is_peer=True),
     Stage(
         "conformance", ("peers/conformance.py",), 6,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "l2-interop", ("peers/run-l2-interop",), 8,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "bench-server", ("peers/run-bench-server",), 10,
