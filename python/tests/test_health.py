@@ -108,7 +108,8 @@ class VirtualWorld:
         self.is_connected = True
         self.url = "virtual"
         self._away, self._forgets_at = away, list(forgets_at)
-        self.health = ServerHealth(self, interval, 7, self._recover, self._degraded, wait=self._pass)  # type: ignore[arg-type]
+        client: Any = self
+        self.health = ServerHealth(client, interval, 7, self._recover, self._degraded, wait=self._pass)
         self._was_healthy = True
 
     def on_connection_lost(self, callback: Callable[[], None]) -> None:
