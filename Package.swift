@@ -202,7 +202,9 @@ let tests: [Target] = [
     unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
-    unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
+    unitTests(
+        "InProcessConfiguration",
+        with: ["CacheEngine", "CacheService", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
     unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),

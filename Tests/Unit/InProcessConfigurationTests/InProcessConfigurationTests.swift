@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import CacheEngine
+import CacheService
 import EngineKit
 import KVModel
 import L1Cache
