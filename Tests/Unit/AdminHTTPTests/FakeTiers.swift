@@ -21,6 +21,8 @@ final class FakeTiers: AdminTiers {
         var prompts: [AdminPrompt] = []
         var quotas: [String: Int] = [:]
         var nextID = 1
+        /// Bytes of each salt.
+        var usage: [String: Int] = [:]
     }
 
     let state = Mutex(State())
@@ -93,7 +95,7 @@ final class FakeTiers: AdminTiers {
 
     func setQuota(_ bytes: Int?, salt: String) { self.state.withLock { $0.quotas[salt] = bytes } }
 
-    func usageBySalt() -> [String: Int] { ["": 1 << 30, "tenant": 1 << 29] }
+    func usageBySalt() -> [String: Int] { self.state.withLock { $0.usage } }
 
     func add(_ adapter: JSONValue) async -> Result<Int, AdminError> {
         guard case .string(let type)? = adapter["type"], type == "fs" || type == "mock" else {
