@@ -49,6 +49,7 @@ let httpFront: [Target.Dependency] = [
 let sources: [Target] = [
     // Level 0
     .target(name: "CSystemShims"),
+    .target(name: "CCUDATypes"),
     .systemLibrary(name: "CZeroMQ", providers: [.apt(["libzmq3-dev"])]),
     // libzmq.a wants GSSAPI, which has no static library on Debian: stubs stand in for it.
     .target(name: "CLMCache"),
@@ -64,7 +65,9 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(name: "DurableFile", swiftSettings: checked),
-    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry"], swiftSettings: checked),
+    .target(
+        name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     .target(
         name: "ZMQTransport",
         dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
@@ -75,7 +78,15 @@ let sources: [Target] = [
         dependencies: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "Telemetry", "NativeThreads", logging],
         swiftSettings: memorySafe),
     .target(
-        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+        name: "CUDATransfer",
+        dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
+        exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
+    .target(
+        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "CSystemShims"], swiftSettings: checked),
+    .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+    .target(
+        name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     .target(
         name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
@@ -86,13 +97,14 @@ let sources: [Target] = [
         ],
         swiftSettings: memorySafe),
     .target(
-        name: "AdminHTTP", dependencies: ["Telemetry", "NativeThreads", logging] + httpFront, swiftSettings: checked),
+        name: "AdminHTTP", dependencies: ["KVModel", "Telemetry", "NativeThreads", logging] + httpFront,
+        swiftSettings: checked),
     // Level 4
     .target(
         name: "EngineKit",
         dependencies: [
-            "CacheEngine", "CacheService", "KVModel", "L1Cache", "L2Storage", "L2FileSystem", "DeviceTransfer",
-            "Telemetry", logging,
+            "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
+            "L2FileSystem", "L2RESP", "L2S3", "Telemetry", logging,
         ],
         swiftSettings: memorySafe),
     // Level 5
@@ -100,7 +112,7 @@ let sources: [Target] = [
         name: "ServerKit",
         dependencies: [
             "EngineKit", "CacheService", "CacheEngine", "AdminHTTP", "ZMQTransport", "L1Cache", "DeviceTransfer",
-            "DurableFile", "KVModel", "Telemetry", logging,
+            "DurableFile", "KVModel", "L2Storage", "NativeThreads", "Telemetry", logging,
         ],
         swiftSettings: checked),
     .target(
@@ -118,12 +130,19 @@ let sources: [Target] = [
         swiftSettings: checked, linkerSettings: libraryLinking),
     .executableTarget(
         name: "lmcache",
-        dependencies: ["ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", arguments],
+        dependencies: [
+            "ServerKit", "EngineKit", "Telemetry", "ZMQTransport", "CacheProtocol", "L2Storage", "KVModel",
+            "NativeThreads", arguments,
+        ],
         swiftSettings: checked),
     .executableTarget(
         name: "lmcache-benchmark",
         dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
+    .executableTarget(
+        name: "lmcache-l2-objects",
+        dependencies: ["L2FileSystem", "L2RESP", "L2S3", "L2Storage", "KVModel", "Telemetry"],
+        path: "Benchmarks/L2Objects", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
         name: "FuzzEntries",
@@ -132,9 +151,11 @@ let sources: [Target] = [
             "YAMLReader",
         ],
         path: "Fuzz/Entries", swiftSettings: checked),
+    .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
-        name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
+        name: "L2Conformance", dependencies: ["L2Storage", "KVModel", "NativeThreads"],
+        path: "Tests/Support/L2Conformance",
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",
@@ -164,8 +185,12 @@ let tests: [Target] = [
     unitTests("L2Storage", with: ["L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
     unitTests(
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
+    unitTests("L2RESP", with: ["L2Storage", "L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
+    unitTests("L2S3", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
+    unitTests(
+        "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
     unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
     unitTests(
@@ -175,7 +200,7 @@ let tests: [Target] = [
             "CacheEngine", "CacheProtocol", "DeviceTransfer", "DurableFile", "EngineTestSupport", "KVModel", "L1Cache",
             "MessagePack", logging,
         ]),
-    unitTests("AdminHTTP", with: ["NativeThreads", "Telemetry", logging] + httpFront),
+    unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
     unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),

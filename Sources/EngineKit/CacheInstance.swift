@@ -55,17 +55,18 @@ package final class CacheInstance: Sendable {
         recorder.attach(namespace: { [weak cache] in cache?.namespace($0) ?? Namespace(modelName: "", cacheSalt: "") })
         let devices = CopyDevices(
             cache: cache, queueLimit: settings.transferQueueLimit,
-            opensProcessMemory: settings.directConnection != nil)
+            opensProcessMemory: settings.directConnection != nil, logger: logger)
         self.cache = cache
         self.engine = CacheEngine(
             configuration: settings.engine, environment: environment,
             parts: CacheEngine.Parts(
-                cache: cache, recorder: recorder, devices: [devices.cpu], inlineCopier: devices.inline,
+                cache: cache, recorder: recorder, devices: [devices.cpu, devices.cuda], inlineCopier: devices.inline,
                 metrics: metrics, logger: logger))
         self.service = CacheService(
             engine: self.engine, journal: settings.journal, mode: settings.mode,
             directConnection: settings.directConnection, logger: logger, send: send)
         Self.observe(self.engine, cache: cache, metrics: metrics)
+        metrics.observePinning { [cuda = devices.cuda] in PinningReading(cuda.report) }
         let replayed = self.service.replayJournal()
         if replayed.restored + replayed.dropped > 0 {
             logger.info("Registrations taken up again: \(replayed.restored); no longer reachable: \(replayed.dropped)")

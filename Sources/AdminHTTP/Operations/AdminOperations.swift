@@ -15,6 +15,9 @@ package protocol AdminOperations: AnyObject, Sendable {
     /// The `/config` object.
     func configuration() -> JSONValue
 
+    /// What lies behind the pool.
+    var tiers: any AdminTiers { get }
+
     /// Clears L1. Without `force`, objects in use stay.
     func clear(force: Bool)
 

@@ -12,7 +12,15 @@ enum ConfigurationRoutes {
         }
         table.add("GET", "/config/adapters") { _ in
             guard operations.isReady else { return .detail(503, "server not initialized") }
-            return .json(["adapters": []])
+            return .json([
+                "adapters": .array(
+                    operations.tiers.all().enumerated().map { index, tier in
+                        [
+                            "index": .integer(index), "type_name": .string(tier.type), "tier": "l2",
+                            "primary": .bool(index == 0), "reconfigurable": true,
+                        ]
+                    })
+            ])
         }
     }
 }

@@ -2,12 +2,14 @@
 
 import Telemetry
 
-/// `/cache/prefetches`, as a server without L2 answers.
+/// `/cache/prefetches`: brings a prompt's objects from the second tier into the pool, where they stay.
 enum PrefetchRoutes {
     private static let maximumTokens = 1_000_000
 
     private struct Fields {
-        let tokenCount: Int
+        let modelName: String
+        let worldSize: Int
+        let tokens: [Int]
         let salt: String
         let source: CacheTier
         let target: CacheTier
@@ -17,10 +19,10 @@ enum PrefetchRoutes {
         let operations = surroundings.operations
         table.add("POST", "/cache/prefetches", readsBody: true) { request in
             await request.withBody(isRequired: true) { reader in
-                _ = reader.string("model_name", default: nil)
-                _ = reader.integer("world_size", default: nil)
-                return Fields(
-                    tokenCount: reader.integers("token_ids", isRequired: true).count,
+                Fields(
+                    modelName: reader.string("model_name", default: nil),
+                    worldSize: reader.integer("world_size", default: nil),
+                    tokens: reader.integers("token_ids", isRequired: true),
                     salt: reader.string("cache_salt", default: ""),
                     source: reader.tier("source_tier", default: .l2),
                     target: reader.tier("target_tier", default: .l1)
@@ -30,8 +32,8 @@ enum PrefetchRoutes {
             }
         }
         table.add("GET", "/cache/prefetches/{request_id}") { request in
-            let id = request.parameters["request_id"] ?? ""
-            return .detail(404, "unknown prefetch request_id='\(id)' (already completed or never submitted)")
+            guard operations.isReady else { return .detail(503, "server not initialized") }
+            return Self.state(request.parameters["request_id"] ?? "", operations.tiers)
         }
     }
 
@@ -41,10 +43,45 @@ enum PrefetchRoutes {
             let given = "'\(fields.source.rawValue)'->'\(fields.target.rawValue)'"
             return .detail(400, "unsupported prefetch direction \(given); only 'l2'->'l1'")
         }
-        guard fields.tokenCount <= Self.maximumTokens else {
-            return .detail(400, "too many token_ids (limit=\(Self.maximumTokens), got=\(fields.tokenCount))")
+        guard fields.tokens.count <= Self.maximumTokens else {
+            return .detail(400, "too many token_ids (limit=\(Self.maximumTokens), got=\(fields.tokens.count))")
         }
         if let flaw = SaltSchema.flaw(fields.salt) { return .detail(400, flaw) }
-        return .detail(503, "no L2 adapters configured")
+        guard !operations.tiers.all().isEmpty else { return .detail(503, "no L2 adapters configured") }
+        var tokens: [UInt32] = []
+        tokens.reserveCapacity(fields.tokens.count)
+        for (position, token) in fields.tokens.enumerated() {
+            guard let token = UInt32(exactly: token) else {
+                return .detail(400, "token_ids[\(position)] is \(token), accepted is 0 to \(UInt32.max)")
+            }
+            tokens.append(token)
+        }
+        return Self.submit(
+            AdminPrompt(
+                modelName: fields.modelName, worldSize: fields.worldSize, tokens: tokens, cacheSalt: fields.salt),
+            operations.tiers)
+    }
+
+    private static func submit(_ prompt: AdminPrompt, _ tiers: any AdminTiers) -> AdminResponse {
+        switch tiers.warm(prompt) {
+        case .failure(let error): return .refusal(error)
+        case .success(let warming):
+            guard let id = warming.id else { return .json(["chunks": 0, "status": "noop"], status: 202) }
+            return .json(
+                ["request_id": .string(id), "chunks": .integer(warming.chunks), "status": "submitted"], status: 202)
+        }
+    }
+
+    private static func state(_ id: String, _ tiers: any AdminTiers) -> AdminResponse {
+        switch tiers.warming(id) {
+        case .unknown:
+            .detail(404, "unknown prefetch request_id='\(id)' (already completed or never submitted)")
+        case .pending: .json(["request_id": .string(id), "status": "pending"])
+        case .completed(let found, let total):
+            .json([
+                "request_id": .string(id), "status": "completed", "found_keys": .integer(found),
+                "total_keys": .integer(total),
+            ])
+        }
     }
 }

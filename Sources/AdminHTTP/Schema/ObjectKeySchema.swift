@@ -1,5 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import KVModel
 import Telemetry
 
 /// The object key as JSON carries it: `chunk_hash_hex`, `model_name`, `kv_rank`, `object_group_id`, `cache_salt`.
@@ -27,6 +28,32 @@ enum ObjectKeySchema {
         if model.contains("@") { return "model_name must not contain '@'" }
         if group < 0 { return "object_group_id must be at least 0, got \(group)" }
         return SaltSchema.flaw(reader.string("cache_salt", default: ""))
+    }
+
+    /// The key without schema violation and flaw; nil when no object can have it, such as for a hash of another length.
+    static func key(_ value: JSONValue) -> ObjectKey? {
+        var reader = SchemaReader(value, location: [])
+        guard let hash = ChunkHash(bytes: Self.bytes(reader.string("chunk_hash_hex", default: ""))),
+            let rank = UInt32(exactly: reader.integer("kv_rank", default: 0))
+        else { return nil }
+        return ObjectKey(
+            chunkHash: hash, modelName: reader.string("model_name", default: ""), kvRank: KVRank(rawValue: rank),
+            objectGroup: reader.integer("object_group_id", default: 0),
+            cacheSalt: reader.string("cache_salt", default: ""))
+    }
+
+    /// A key as lists show it.
+    static func json(_ key: ObjectKey) -> JSONValue {
+        [
+            "chunk_hash_hex": .string(key.chunkHash.description), "model_name": .string(key.modelName),
+            "kv_rank": .integer(Int(key.kvRank.rawValue)), "object_group_id": .integer(key.objectGroup),
+            "cache_salt": .string(key.cacheSalt),
+        ]
+    }
+
+    private static func bytes(_ hexadecimal: String) -> [UInt8] {
+        let digits = hexadecimal.compactMap(\.hexDigitValue)
+        return stride(from: 0, to: digits.count - 1, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
     }
 }
 

@@ -67,6 +67,14 @@ struct SchemaReader {
         return fallback ?? ""
     }
 
+    /// A string; nil when missing or null.
+    mutating func optionalString(_ name: String) -> String? {
+        guard let value = self.member(name, isRequired: false), value != .null else { return nil }
+        if case .string(let text) = value { return text }
+        self.report("string_type", [.string(name)], "Input should be a valid string", value)
+        return nil
+    }
+
     mutating func bool(_ name: String, default fallback: Bool) -> Bool {
         guard let value = self.member(name, isRequired: false) else { return fallback }
         if let bool = Self.bool(value) { return bool }

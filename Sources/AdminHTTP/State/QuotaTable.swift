@@ -2,7 +2,7 @@
 
 import Synchronization
 
-/// Limits for each salt, in memory only; nothing acts on them without L2.
+/// Limits for each salt as they were given, in memory only; the tiers get them in bytes.
 ///
 /// Any thread.
 final class QuotaTable: Sendable {

@@ -49,7 +49,7 @@ extension CacheEngine {
                 request, chunkSize: self.configuration.chunkSize,
                 separateObjectGroups: self.configuration.separatesObjectGroups, deviceIsCPU: device.name == "cpu")
             let memory = try device.open(request, layout: layout)
-            return WorkerRegistration(request: request, memory: memory, deviceName: device.name)
+            return WorkerRegistration(request: request, memory: memory, deviceName: memory.deviceName ?? device.name)
         } catch {
             throw .registrationRefused(reason: String(describing: error))
         }
@@ -151,15 +151,23 @@ extension EngineState {
 extension KVCacheRegistration {
     var model: ModelLayouts.Model { ModelLayouts.Model(name: self.modelName, worldSize: self.worldSize) }
 
-    /// The client's process, from the names of its segments (`/lmcache_kv_<pid>_<n>`); nil where they tell nothing.
+    /// The client's process, from the names of its segments (`/lmcache_kv_<pid>_<n>`) or of PyTorch's counters
+    /// (`/torch_<pid>_<random>_<n>`); nil where they tell nothing.
     var clientProcessID: Int32? {
         for tensor in self.tensors {
-            guard case .cpuSharedMemory(let name, _) = tensor.storage else { continue }
-            let fields = name.drop { $0 == "/" }.split(separator: "_", omittingEmptySubsequences: false)
-            guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv", let process = Int32(fields[2]),
-                process > 0
-            else { return nil }
-            return process
+            switch tensor.storage {
+            case .cpuSharedMemory(let name, _):
+                let fields = name.drop { $0 == "/" }.split(separator: "_", omittingEmptySubsequences: false)
+                guard fields.count == 4, fields[0] == "lmcache", fields[1] == "kv" else { return nil }
+                return Int32(fields[2]).flatMap { $0 > 0 ? $0 : nil }
+            case .cuda(let storage):
+                guard let name = storage.referenceCounterName else { return nil }
+                let fields = String(decoding: name.prefix(64), as: UTF8.self).drop { $0 == "/" }.split(
+                    separator: "_", omittingEmptySubsequences: false)
+                guard fields.count == 4, fields[0] == "torch" else { return nil }
+                return Int32(fields[1]).flatMap { $0 > 0 ? $0 : nil }
+            case .cudaRaw, .cudaVMM, .process: return nil
+            }
         }
         return nil
     }

@@ -14,7 +14,8 @@ extension CacheEngine {
         return .object(
             self.generalStatus(figures, isHealthy: usage.isHealthy)
                 + [("storage_manager", self.storageStatus(usage))]
-                + self.transferStatus(figures))
+                + self.transferStatus(figures)
+                + [("transfer_devices", .object(self.devices.map { ($0.name, $0.report.statusReport()) }))])
     }
 
     /// Sessions at work, for the gauges.

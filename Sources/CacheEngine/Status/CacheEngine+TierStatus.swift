@@ -1,7 +1,12 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import L2Storage
-import Telemetry
+package import Telemetry
+
+extension TierReport {
+    /// One adapter as `/status` shows it (server surface §2.3).
+    package var status: JSONValue { TierStatus.adapter(self) }
+}
 
 /// The second tier's parts of `/status`, in the field's shape (server surface §2.3).
 struct TierStatus {
@@ -75,7 +80,7 @@ struct TierStatus {
 
     var adapters: JSONValue { .array(self.tiers.map { Self.adapter($0) }) }
 
-    private static func adapter(_ tier: TierReport) -> JSONValue {
+    fileprivate static func adapter(_ tier: TierReport) -> JSONValue {
         func number(_ value: UInt64) -> JSONValue { .integer(Int(clamping: value)) }
         let counters = tier.counters
         return [

@@ -21,6 +21,15 @@ extension WorkerRegistration {
     }
 }
 
+extension DeviceReport {
+    /// One member of `transfer_devices`.
+    func statusReport() -> JSONValue {
+        .object(
+            [("is_healthy", .bool(self.isHealthy))] + self.figures.map { ($0.name, .integer($0.value)) }
+                + [("notes", .array(self.notes.map { .string($0) }))])
+    }
+}
+
 extension KernelGroup {
     fileprivate func statusReport() -> JSONValue {
         [

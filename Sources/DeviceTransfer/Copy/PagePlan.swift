@@ -5,22 +5,23 @@ import KVModel
 /// The pieces to copy for one kernel group of one object.
 ///
 /// Pure arithmetic: offsets relative to a tensor's first element and to the group's part of the object.
-struct PagePlan {
+package struct PagePlan: Sendable {
     /// One piece. Without transposition it is one run of bytes on both sides.
-    struct Piece: Equatable {
-        let tensor: Int
+    package struct Piece: Equatable, Sendable {
+        /// Index into the registered tensors.
+        package let tensor: Int
         /// In bytes, after the tensor's first element.
-        let pageOffset: Int
+        package let pageOffset: Int
         /// In bytes, after the start of the group's part of the object.
-        let objectOffset: Int
-        let byteCount: Int
+        package let objectOffset: Int
+        package let byteCount: Int
     }
 
-    let group: KernelGroup
+    package let group: KernelGroup
     private let elementBytes: Int
     private let blockBytes: Int
 
-    init(_ group: KernelGroup) {
+    package init(_ group: KernelGroup) {
         self.group = group
         self.elementBytes = group.elementType.byteCount
         self.blockBytes = group.slotsPerBlock * group.width * group.elementType.byteCount
@@ -28,7 +29,7 @@ struct PagePlan {
 
     /// True when a block's slots and heads lie in another order in the pages than in the object. A piece is then one
     /// block, and its byte count is the block's.
-    var isTransposed: Bool {
+    package var isTransposed: Bool {
         let geometry = self.group.geometry
         let areSlotsTight = geometry.slotStride == self.group.width || self.group.slotsPerBlock == 1
         let areHeadsTight = geometry.headStride == self.group.headSize || self.group.headCount == 1
@@ -38,7 +39,7 @@ struct PagePlan {
     /// The kept blocks that a transfer touches, as positions in the chunk's block list.
     ///
     /// - Parameter skip: Leading blocks of the whole chunk that are left alone.
-    func positions(skip: Int) -> Range<Int> {
+    package func positions(skip: Int) -> Range<Int> {
         let first = self.group.blocksPerChunk - self.group.keptBlocksPerChunk
         return min(max(first, skip), self.group.blocksPerChunk)..<self.group.blocksPerChunk
     }
@@ -49,7 +50,7 @@ struct PagePlan {
     ///   - blockIDs: All of the chunk's blocks; those at ``positions(skip:)`` must be valid ids.
     ///   - protectedBlockID: Left alone.
     @inline(__always)
-    func forEachPiece(
+    package func forEachPiece(
         blockIDs: ArraySlice<Int32>, skip: Int, protectedBlockID: Int32?, _ body: (Piece) -> Void
     ) {
         let positions = self.positions(skip: skip)

@@ -4,7 +4,7 @@ import KVModel
 
 extension KVCacheLayout {
     /// Checks a transfer against the layout and the arena's size, before any byte moves. Nil when it may run.
-    func refusal(of transfer: Transfer, arenaByteCount: Int) -> TransferFailure? {
+    package func refusal(of transfer: Transfer, arenaByteCount: Int) -> TransferFailure? {
         for object in transfer.objects {
             if let failure = self.refusal(of: object, transfer: transfer, arenaByteCount: arenaByteCount) {
                 return failure
@@ -46,7 +46,7 @@ extension KVCacheLayout {
 
 extension Transfer {
     /// Leading blocks that this transfer leaves alone for one kernel group of an object.
-    func skip(of object: ObjectCopy, member: Int) -> Int {
+    package func skip(of object: ObjectCopy, member: Int) -> Int {
         self.direction == .load && !object.skipBlocks.isEmpty ? object.skipBlocks[member] : 0
     }
 }

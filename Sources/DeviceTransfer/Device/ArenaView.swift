@@ -14,7 +14,7 @@ package struct ArenaView: @unchecked Sendable {  // access is settled by holds, 
     }
 
     /// The address of a range, or nil when it does not lie inside the arena.
-    func address(of range: ArenaRange) -> UnsafeMutableRawPointer? {
+    package func address(of range: ArenaRange) -> UnsafeMutableRawPointer? {
         guard range.offset >= 0, range.byteCount >= 0, range.offset <= self.byteCount,
             range.byteCount <= self.byteCount - range.offset
         else { return nil }

@@ -72,6 +72,8 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
     /// The process was stopped while the transfer waited or ran; its engine has given it up.
     case stalled
     case closed
+    /// The device or its driver failed; the text names the call.
+    case device(String)
 
     package var description: String {
         switch self {
@@ -84,6 +86,7 @@ package enum TransferFailure: Error, Equatable, CustomStringConvertible {
         case .engineMemoryNotBacked: "the system has no memory left for blocks that the engine never wrote"
         case .stalled: "the server stood still while the transfer waited or ran"
         case .closed: "the registration's memory is closed"
+        case .device(let text): text
         }
     }
 }

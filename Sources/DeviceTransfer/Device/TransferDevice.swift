@@ -12,6 +12,8 @@ package protocol TransferDevice: AnyObject, Sendable {
     func open(
         _ registration: KVCacheRegistration, layout: KVCacheLayout
     ) throws(DeviceError) -> any EngineMemory
+    /// What `/status` says about it.
+    var report: DeviceReport { get }
     /// Finishes what is queued, fails what comes later, and joins the device's thread. Never call it from a callback.
     func stop()
 }
@@ -22,6 +24,8 @@ package protocol EngineMemory: AnyObject, Sendable {
     /// False once a name of the registration leads to other memory, or nowhere: what is open then is of a process that
     /// has ended.
     var isCurrent: Bool { get }
+    /// The one device that holds the memory, for metrics; nil where the device that opened it has no others.
+    var deviceName: String? { get }
     /// Enqueues and returns at once. False, with nothing taken and no callback to come, when the device's queue is full
     /// or the memory is closed.
     func submit(_ transfer: Transfer) -> Bool
@@ -36,6 +40,36 @@ package protocol EngineMemory: AnyObject, Sendable {
 
 extension EngineMemory {
     package var isCurrent: Bool { true }
+    package var deviceName: String? { nil }
+}
+
+extension TransferDevice {
+    package var report: DeviceReport { DeviceReport() }
+}
+
+/// What a device says about itself.
+package struct DeviceReport: Sendable, Equatable {
+    package var isHealthy: Bool
+    package var figures: [Figure]
+    /// Sentences for the reader, such as why memory could not be page-locked.
+    package var notes: [String]
+
+    /// One named number.
+    package struct Figure: Sendable, Equatable {
+        package var name: String
+        package var value: Int
+
+        package init(_ name: String, _ value: Int) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package init(isHealthy: Bool = true, figures: [Figure] = [], notes: [String] = []) {
+        self.isHealthy = isHealthy
+        self.figures = figures
+        self.notes = notes
+    }
 }
 
 /// MD5 digests, in lower-case hex, of an engine's blocks. Server surface §2.5.
@@ -53,9 +87,12 @@ package enum ChecksumError: Error, Equatable, CustomStringConvertible {
     case blockOutOfRange(id: Int, blockCount: Int)
     case engineMemoryShrunk(name: String)
     case closed
+    /// The device or its driver failed; the text names the call.
+    case device(String)
 
     package var description: String {
         switch self {
+        case .device(let text): text
         case .unsupportedFormat(let format): "checksum not supported for GPU KV format \(format.name)"
         case .blockOutOfRange(let id, let count): "block id \(id) is outside 0 ..< \(count)"
         case .engineMemoryShrunk(let name): "shared memory \(name) became smaller than it was registered"

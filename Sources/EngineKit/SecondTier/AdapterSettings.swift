@@ -1,6 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-import L2Storage
+package import L2Storage
 package import Telemetry
 
 /// One `--l2-adapter` value.
@@ -14,6 +14,13 @@ package enum AdapterSettings {
         var plans: [AdapterPlan] = []
         for (index, text) in texts.enumerated() { plans.append(try self.plan(text, position: index + 1)) }
         return plans
+    }
+
+    /// Checks and opens one adapter for a tool that needs no cache.
+    ///
+    /// - Throws: A ``ConfigurationError`` or an ``AdapterStartError``.
+    package static func start(_ text: String, surroundings: AdapterSurroundings) throws -> any L2Adapter {
+        try self.plan(text, position: 1).start(surroundings)
     }
 
     private static func plan(_ text: String, position: Int) throws(ConfigurationError) -> AdapterPlan {

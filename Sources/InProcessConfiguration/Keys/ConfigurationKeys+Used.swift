@@ -28,6 +28,7 @@ extension ConfigurationKeys {
         ConfigurationKey("min_retrieve_tokens", .integer(count), 0),
         ConfigurationKey("priority_limit", .integer(Int(Int32.min)...Int(Int32.max))),
         ConfigurationKey("lookup_timeout_ms", .integer(positive), 3000),
+        ConfigurationKey("enable_kv_events", .bool, false),
         ConfigurationKey("blocking_timeout_secs", .integer(positive), 10),
         ConfigurationKey("lmcache_instance_id", .text),
         ConfigurationKey("mp_host", .text),

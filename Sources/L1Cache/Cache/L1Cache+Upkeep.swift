@@ -101,6 +101,12 @@ extension L1Cache {
         }
     }
 
+    /// Lets the growth thread commit the whole capacity, for devices that fill it faster than memory can be had.
+    package func commitAhead() {
+        self.state.withLock { $0.headStartBytes = max($0.headStartBytes, self.configuration.capacityBytes) }
+        self.growthSignal.poke()
+    }
+
     /// Tells the growth thread to go on once a step is missing, or half of a small head start.
     func wakeGrowthIfShort() {
         let isShort = self.state.withLock { state in

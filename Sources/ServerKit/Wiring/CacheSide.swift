@@ -12,12 +12,15 @@ final class CacheSide: EngineSide {
     let operations: any AdminOperations
     private let instance: CacheInstance
     private let replies: ReplyRoute
+    private let tiers: TierOperations
 
     init(instance: CacheInstance, replies: ReplyRoute, configuration: ServerConfiguration) {
         self.instance = instance
         self.replies = replies
         self.receiver = ServiceReceiver(service: instance.service)
-        self.operations = EngineOperations(engine: instance.engine, configuration: configuration)
+        let tiers = TierOperations(instance: instance, configuration: configuration)
+        self.tiers = tiers
+        self.operations = EngineOperations(engine: instance.engine, tiers: tiers, configuration: configuration)
     }
 
     func connect(_ send: @escaping @Sendable (_ frames: [[UInt8]], _ connection: ConnectionID) -> Void) {
@@ -26,5 +29,8 @@ final class CacheSide: EngineSide {
 
     func drain(milliseconds: Int) { self.instance.engine.drain(milliseconds: milliseconds) }
 
-    func stop() { self.instance.stop() }
+    func stop() {
+        self.tiers.stop()
+        self.instance.stop()
+    }
 }

@@ -11,9 +11,11 @@ import Telemetry
 final class EngineOperations: AdminOperations {
     private let engine: CacheEngine
     private let settings: ServerConfiguration
+    let tiers: any AdminTiers
 
-    init(engine: CacheEngine, configuration: ServerConfiguration) {
+    init(engine: CacheEngine, tiers: any AdminTiers, configuration: ServerConfiguration) {
         self.engine = engine
+        self.tiers = tiers
         self.settings = configuration
     }
 

@@ -9,6 +9,7 @@ package final class CacheMetrics: Sendable {
     /// Every metric that the server exposes on its own account, in the order of the exposition.
     package static let catalogue: [MetricDescription] =
         MetricDescription.l1 + MetricDescription.l2 + MetricDescription.lookup + MetricDescription.transfer
+        + MetricDescription.pinning
         + MetricDescription.service
 
     let registry: MetricsRegistry

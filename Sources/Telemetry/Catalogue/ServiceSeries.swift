@@ -28,8 +28,10 @@ struct ServiceSeries: Sendable {
         _ = registry.counter(.eventBusDropped)
         let constant: [MetricDescription] = [
             .eventBusQueueDepth, .eventBusDrainLag, .kvEventsLogDepth, .registeredWorkers, .activeSessions,
+            .pinnedBytes, .pinningFailed,
         ]
         for description in constant { registry.observeGauge(description) { 0 } }
         registry.observeCounter(MetricDescription.droppedReplies.name) { 0 }
+        registry.observeCounter(MetricDescription.unpinnedBytesCopied.name) { 0 }
     }
 }

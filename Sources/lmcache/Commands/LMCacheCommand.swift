@@ -10,7 +10,8 @@ struct LMCacheCommand: ParsableCommand {
         abstract: "KV cache server for LLM serving, and the tools around it.",
         version: VersionCommand.text,
         subcommands: [
-            ServerCommand.self, PingCommand.self, DescribeCommand.self, KVCacheCommand.self, VersionCommand.self,
+            ServerCommand.self, PingCommand.self, DescribeCommand.self, KVCacheCommand.self,
+            BenchCommand.self, VersionCommand.self,
         ]
     )
 }

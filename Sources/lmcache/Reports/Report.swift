@@ -13,10 +13,11 @@ struct Report: Equatable {
         let value: JSONValue
     }
 
-    /// Entries under a heading; sections of one group form a list in JSON.
+    /// Entries under a heading; sections of one group form a list in JSON, one that stands alone is an object.
     struct Section: Equatable {
         let group: String
         let label: String
+        var isAlone = false
         var entries: [Entry] = []
 
         mutating func add(_ key: String, _ label: String, _ value: JSONValue) {
@@ -57,16 +58,20 @@ struct Report: Equatable {
     /// `{"title": …, "metrics": {…}}`, indented by two spaces.
     var jsonText: String {
         var members = self.entries.map { ($0.key, $0.value) }
-        var groups: [(String, [JSONValue])] = []
+        var groups: [(String, JSONValue)] = []
         for section in self.sections {
             let value = JSONValue.object(section.entries.map { ($0.key, $0.value) })
-            if let position = groups.firstIndex(where: { $0.0 == section.group }) {
-                groups[position].1.append(value)
+            if section.isAlone {
+                groups.append((section.group, value))
+            } else if let position = groups.firstIndex(where: { $0.0 == section.group }),
+                case .array(let earlier) = groups[position].1
+            {
+                groups[position].1 = .array(earlier + [value])
             } else {
-                groups.append((section.group, [value]))
+                groups.append((section.group, .array([value])))
             }
         }
-        members += groups.map { ($0.0, .array($0.1)) }
+        members += groups
         let document = JSONValue.object([("title", .string(self.title)), ("metrics", .object(members))])
         return document.serialized(indent: 2) + "\n"
     }

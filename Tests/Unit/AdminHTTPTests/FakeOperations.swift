@@ -13,6 +13,9 @@ final class FakeOperations: AdminOperations {
     }
 
     private let state = Mutex(State())
+    let fakeTiers = FakeTiers()
+
+    var tiers: any AdminTiers { self.fakeTiers }
 
     var isReady: Bool {
         get { self.state.withLock { $0.isReady } }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmcache.transfer.engine_driven import EngineDrivenContext
 from lmcache.transfer.job import TransferContext
+from lmcache.transfer.layout import shape_of
 from lmcache.transfer.lmcache_driven import LMCacheDrivenContext
 from lmcache.wire.client import WireClient
 from lmcache.wire.types import EngineGroupInfo
@@ -38,9 +39,14 @@ def make_context(
     device = tensors[0].device
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"memory of device {device} is not supported")
+    is_plain = len(group_infos) <= 1 and all(
+        info.tokens_per_block in (0, shape_of(tensors[0]).tokens_per_block) for info in group_infos
+    )
     if mode == "auto":
-        mode = "engine_driven" if device.type == "cpu" and len(group_infos) <= 1 else "lmcache_driven"
+        mode = "engine_driven" if device.type == "cpu" and is_plain else "lmcache_driven"
     if mode == "engine_driven":
+        if not is_plain:
+            raise ValueError("engine_driven moves one group of layers in whole blocks; leave mp_transfer_mode at auto")
         if device.type != "cpu":
             raise ValueError("engine_driven moves CPU memory only; leave lmcache.mp.mp_transfer_mode at auto")
         return EngineDrivenContext(client, instance_id, model_name, world_size, chunk_size, tensors, timeout)

@@ -1,8 +1,9 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""CUDA memory and events for the server. Written against the protocol document; not run on hardware."""
+"""CUDA memory and events for the server."""
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,3 +53,65 @@ class CUDAEvents:
         import torch
 
         return torch.cuda.Event.from_ipc_handle(device or self._device, handle)  # type: ignore[no-untyped-call]
+
+
+class LocalCUDAEvents:
+    """Events for a cache in this process, which needs no handle to share them (`lmcache.native`)."""
+
+    MARK = b"cu_event"
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+
+    def record(self) -> torch.cuda.Event:
+        """An event behind the work that the current stream has. It must live until the answer."""
+        import torch
+
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    def export(self, event: Any) -> bytes:
+        """The event as it travels."""
+        return self.MARK + int(event.cuda_event).to_bytes(8, "little")
+
+    def import_event(self, handle: bytes, device: Any = None) -> LocalCUDAEvent:
+        """The cache's event."""
+        if len(handle) != 16 or not handle.startswith(self.MARK):
+            raise ValueError(f"not an event of this process: {handle[:16]!r}")
+        return LocalCUDAEvent(int.from_bytes(handle[8:], "little"))
+
+
+class LocalCUDAEvent:
+    """An event of the driver that somebody else owns; the cache keeps its last 512 of each direction."""
+
+    _NOT_READY = 600
+
+    def __init__(self, address: int) -> None:
+        self._address = ctypes.c_void_p(address)
+        self._driver = ctypes.CDLL("libcuda.so.1")
+
+    def query(self) -> bool:
+        """Whether it has fired."""
+        code = self._driver.cuEventQuery(self._address)
+        if code == self._NOT_READY:
+            return False
+        self._check("cuEventQuery", code)
+        return True
+
+    def synchronize(self) -> None:
+        """Waits for it."""
+        self._check("cuEventSynchronize", self._driver.cuEventSynchronize(self._address))
+
+    def wait(self, stream: Any = None) -> None:
+        """Lets further work of a stream wait for it."""
+        import torch
+
+        address = int((stream or torch.cuda.current_stream()).cuda_stream)
+        code = self._driver.cuStreamWaitEvent(ctypes.c_void_p(address), self._address, 0)
+        self._check("cuStreamWaitEvent", code)
+
+    @staticmethod
+    def _check(call: str, code: int) -> None:
+        if code != 0:
+            raise RuntimeError(f"{call} failed with {code}")

@@ -10,8 +10,9 @@ import msgspec
 
 from lmcache.wire.errors import MalformedReplyError, RefusedError
 from lmcache.wire.operations import decode_operation, decode_result, encode_operation
+from lmcache.wire.tokens import encode_hook
 
-_encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder(enc_hook=encode_hook).encode
 
 
 class Reply(NamedTuple):

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmcache.transfer.layout import dtype_name, shape_of
 from lmcache.wire.types import EngineGroupInfo
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Geometry:
         groups = [
             _group(index, group, dcp_size)
             for index, group in enumerate(kv_cache_config.kv_cache_groups)
-            if all(getattr(spec, "prefix_cacheable", True) for spec in _leaves(group.kv_cache_spec))
+            if all(getattr(spec, "prefix_cacheable", True) for spec in leaves(group.kv_cache_spec))
             and getattr(group, "enable_kv_transfer", True)
         ]
         if not groups:
@@ -140,6 +139,8 @@ class Geometry:
 
     def group_infos(self, kv_caches: Mapping[str, torch.Tensor]) -> list[EngineGroupInfo]:
         """Layers of the same geometry together, in the order of their first layer, as the server buckets them."""
+        from lmcache.transfer.layout import dtype_name, shape_of
+
         position = {name: at for at, group in enumerate(self.groups) for name in group.layer_names}
         buckets: dict[tuple[Any, ...], list[int]] = {}
         for layer, (name, tensor) in enumerate(kv_caches.items()):
@@ -176,37 +177,57 @@ def spans(groups: Iterable[LayerGroup]) -> list[int]:
     return [group.tokens_per_block for group in groups]
 
 
-def _leaves(spec: Any) -> list[Any]:
+def leaves(spec: Any) -> list[Any]:
     """The specifications of single layers."""
     inner = getattr(spec, "kv_cache_specs", None)
     return list(inner.values()) if isinstance(inner, dict) and inner else [spec]
 
 
-def _is_kind(spec: Any, name: str) -> bool:
+def leaf_of(spec: Any, layer: str) -> Any:
+    """The specification of one layer of a group."""
+    inner = getattr(spec, "kv_cache_specs", None)
+    return inner[layer] if isinstance(inner, dict) and layer in inner else spec
+
+
+def is_kind(spec: Any, name: str) -> bool:
+    """Whether a specification is of vLLM's class of that name, or of one made from it."""
     return any(cls.__name__ == name for cls in type(spec).__mro__)
 
 
 def _refusals(spec: Any) -> list[str]:
     """Why layers cannot be cached."""
     reasons = []
-    for leaf in _leaves(spec):
+    for leaf in leaves(spec):
         kind = type(leaf).__name__
         if kind.startswith(_REFUSED):
             reasons.append(f"{kind} depends on more than the tokens")
-        elif _is_kind(leaf, "MambaSpec") and getattr(leaf, "mamba_cache_mode", "none") not in ("align", "all"):
+        elif is_kind(leaf, "MambaSpec") and getattr(leaf, "mamba_cache_mode", "none") not in ("align", "all"):
             reasons.append(f"{kind} keeps no states to return to; start vLLM with --mamba-cache-mode align")
     return reasons
 
 
 def _group(index: int, group: Any, dcp_size: int) -> LayerGroup:
-    spec = _leaves(group.kv_cache_spec)[0]
+    spec = leaves(group.kv_cache_spec)[0]
     span = int(spec.block_size)
-    if _is_kind(spec, "MambaSpec"):
+    if is_kind(spec, "MambaSpec"):
         return LayerGroup(index, span, span, tuple(group.layer_names), is_recurrent=True)
     if getattr(spec, "dcp_sharded", True):
         span *= dcp_size
     # Without the hybrid manager a windowed layer keeps all its blocks, and its group is one of full attention.
     window = -1
-    if not _is_kind(spec, "FullAttentionSpec"):
+    if not is_kind(spec, "FullAttentionSpec"):
         window = int(getattr(spec, "sliding_window", None) or getattr(spec, "attention_chunk_size", None) or -1)
     return LayerGroup(index, span, window, tuple(group.layer_names))
+
+
+def check_steps(vllm_config: Any, geometry: Geometry) -> None:
+    """Raises `ValueError` when a step cannot reach the end of a block of states, where the only ones to keep are."""
+    if getattr(vllm_config.cache_config, "mamba_cache_mode", "none") != "align" or not geometry.has_recurrent:
+        return
+    sizes = {group.tokens_per_block for group in geometry.groups if group.is_recurrent}
+    most = int(vllm_config.scheduler_config.max_num_batched_tokens)
+    if len(sizes) > 1:
+        raise ValueError(f"recurrent layers have blocks of different sizes: {sorted(sizes)}")
+    if most < max(sizes):
+        size = max(sizes)
+        raise ValueError(f"max_num_batched_tokens is {most}; steps must reach the end of a block of {size} tokens")

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from vllm.distributed.kv_transfer.kv_connector.v1 import base as _base
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
 
-from lmcache.integration.vllm.geometry import Geometry
+from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
+from lmcache.integration.vllm.geometry import Geometry, check_steps
 from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
 from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
 from lmcache.integration.vllm.settings import ConnectorSettings
-from lmcache.integration.vllm.utils import layout_hints, mla_enabled
+from lmcache.integration.vllm.utils import layout_hints, mla_only
 from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
 from lmcache.integration.vllm.worker_side import WorkerSide
 from lmcache.utils import init_logger
@@ -42,6 +43,14 @@ class LMCacheMPConnectorMetadata(KVConnectorMetadata):
         return [*self.plan.loads, *self.plan.stores]
 
 
+def _check_servers(parallel: Any, servers: int) -> None:
+    world_size = int(parallel.world_size)
+    if world_size % servers:
+        raise ValueError(f"{servers} servers do not fit {world_size} workers")
+    if servers > 1 and (parallel.pipeline_parallel_size > 1 or int(getattr(parallel, "data_parallel_size", 1)) > 1):
+        raise ValueError("several servers can be used with tensor parallelism only, not with pipelines or replicas")
+
+
 class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc]
     """Looks prompts up before blocks are allocated, loads what is found, and stores whole chunks as they are computed.
 
@@ -62,14 +71,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._has_events = bool(getattr(events_config, "enable_kv_cache_events", False))
         self._events: list[Any] = []
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
-        dcp_size = int(getattr(parallel, "decode_context_parallel_size", 1))
-        if dcp_size > 1 or int(getattr(parallel, "prefill_context_parallel_size", 1)) > 1:
-            raise ValueError("context parallelism is not supported")
         world_size, servers = int(parallel.world_size), len(self._settings.urls)
-        if world_size % servers or (servers > 1 and parallel.pipeline_parallel_size > 1):
-            raise ValueError(f"{servers} servers do not fit {world_size} workers")
+        _check_servers(parallel, servers)
         block_size = int(vllm_config.cache_config.block_size)
-        geometry = Geometry.of(kv_cache_config, block_size)
+        dcp_size = check_context_parallel(parallel, kv_cache_config, block_size, servers)
+        geometry = Geometry.of(kv_cache_config, block_size, dcp_size)
+        check_steps(vllm_config, geometry)
         self._has_groups = len(geometry.groups) > 1
         rank = 0 if role == KVConnectorRole.SCHEDULER else int(parallel.rank)
         urls = self._settings.urls if role == KVConnectorRole.SCHEDULER else [self._server_of(rank, world_size)]
@@ -78,15 +85,16 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         arguments = {
             "server_urls": urls,
             "context": None,
-            "model_name": vllm_config.model_config.model,
+            "model_name": cache_model_name(vllm_config.model_config.model, parallel),
             "vllm_block_size": geometry.common_span,
             "parallel_strategy": ParallelStrategy(
-                mla_only=mla_enabled(vllm_config.model_config),
+                mla_only=mla_only(vllm_config.model_config),
                 vllm_world_size=world_size,
                 vllm_worker_id=rank,
                 tp_size=parallel.tensor_parallel_size,
                 pp_size=parallel.pipeline_parallel_size,
                 n_servers=servers,
+                dcp_size=dcp_size,
             ),
             "mq_timeout": self._settings.mq_timeout,
             "heartbeat_interval": self._settings.heartbeat_interval,
@@ -117,7 +125,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
     def register_kv_caches(self, kv_caches: dict[str, torch.Tensor]) -> None:
         """Makes the cache's memory known to the server."""
         assert self._worker is not None
-        self._worker.register(kv_caches, layout_hints(*self._layout_source))
+        hints = layout_hints(*self._layout_source)
+        if getattr(self._layout_source[1], "has_mamba_layers", False):
+            from lmcache.integration.vllm.state_pages import as_blocks
+
+            kv_caches = as_blocks(self._layout_source[1], kv_caches, hints)
+        self._worker.register(kv_caches, hints)
 
     def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
         """Waits for stores that read blocks which are about to be used again."""

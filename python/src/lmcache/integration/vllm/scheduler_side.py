@@ -149,8 +149,10 @@ class SchedulerSide:
         tracker.lookup_started_at = self._clock()
         self.trackers[tracker.request_id] = tracker
         self._storing.pop(tracker.request_id, None)
+        # The state behind the last token is of no use: that token is computed once more.
+        more = {"reserve_last_token": True} if self._geometry.has_recurrent else {}
         self.adapter.maybe_submit_lookup_request(
-            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs
+            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs, **more
         )
         return tracker
 

@@ -35,6 +35,8 @@ class Transfers:
 
     def poll(self, announced: set[str]) -> tuple[set[str], set[str]]:
         """Requests that ended and whose stores ended, and requests whose load ended. Never waits."""
+        if not (announced or self._announced or self._loads or self._stores):
+            return set(), set()
         self._announced |= announced
         received = {request_id for request_id, load in self._loads.items() if self._has_ended(load.future)}
         for request_id in received:
@@ -66,11 +68,15 @@ class Transfers:
 
     def take_failed_blocks(self) -> set[int]:
         """Blocks of failed loads, once."""
+        if not self._failed_blocks:
+            return set()
         taken, self._failed_blocks = self._failed_blocks, set()
         return taken
 
     def take_failed_requests(self) -> set[str]:
         """Requests of failed loads, once."""
+        if not self._failed_requests:
+            return set()
         taken, self._failed_requests = self._failed_requests, set()
         return taken
 

@@ -11,6 +11,11 @@ def mla_enabled(model_config: Any) -> bool:
     return bool(getattr(model_config, "use_mla", False))
 
 
+def mla_only(model_config: Any) -> bool:
+    """Whether all that is cached is the same on all tensor-parallel ranks: MLA, and no layers of other kinds."""
+    return mla_enabled(model_config) and not bool(getattr(model_config, "is_hybrid", False))
+
+
 _LAYOUTS = {"NHD": "NHD", "HND": "HND", "LBNHC": "NHD", "LBHNC": "HND", "BLHNC": "BLHNC", "BLNHC": "BLNHC"}
 
 

@@ -15,7 +15,6 @@ from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfers import Transfers
-from lmcache.transfer.choice import make_context
 from lmcache.transfer.job import TransferContext, TransferJob
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
@@ -84,6 +83,9 @@ class LMCacheMPWorkerAdapter:
         layout_hints: Mapping[str, Any] | None = None,
     ) -> None:
         """Makes the engine's memory known to the server. Waits up to `mq_timeout`; raises what went wrong."""
+        # Only the worker's process needs what moves bytes, and only now.
+        from lmcache.transfer.choice import make_context
+
         context = make_context(
             self._mode,
             client=self._client,

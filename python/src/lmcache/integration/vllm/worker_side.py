@@ -51,7 +51,7 @@ class WorkerSide:
 
     def finished(self, finished_req_ids: set[str]) -> tuple[set[str] | None, set[str] | None]:
         """Requests whose blocks can go, and requests whose load ended."""
-        announced = finished_req_ids & self._with_stores
+        announced = finished_req_ids & self._with_stores if finished_req_ids else finished_req_ids
         self._with_stores -= announced
         return self.adapter.get_finished(announced)
 
