@@ -147,7 +147,8 @@ let sources: [Target] = [
     .target(
         name: "FuzzEntries",
         dependencies: [
-            "CacheProtocol", "MessagePack", "KVModel", "CacheService", "InProcessConfiguration", "Telemetry", "YAMLReader",
+            "CacheProtocol", "MessagePack", "KVModel", "CacheService", "InProcessConfiguration", "Telemetry",
+            "YAMLReader",
         ],
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
