@@ -4,6 +4,7 @@ import CacheEngine
 import CacheProtocol
 import EngineTestSupport
 import KVModel
+import L1Cache
 import Testing
 
 @testable import CacheService
