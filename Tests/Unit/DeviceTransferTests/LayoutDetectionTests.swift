@@ -71,7 +71,9 @@ struct DetectionRow: Sendable, CustomTestStringConvertible {
             group.blockCount,
         ]
         #expect(found == row.expected)
-        #expect(group.blocksPerChunk == 2 && group.keptBlocksPerChunk == 2 && group.tokensPerBlock == 4)
+        let slots = row.expected[4]
+        #expect(group.tokensPerBlock == slots)
+        #expect(group.blocksPerChunk == 8 / slots && group.keptBlocksPerChunk == 8 / slots)
         let layers = row.engine == .trtllm ? 7 : (row.hints.listLayout == .keysThenValues ? 1 : 2)
         #expect(group.layerIndices == Array(0..<layers))
         #expect(
