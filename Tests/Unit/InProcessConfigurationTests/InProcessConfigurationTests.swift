@@ -149,7 +149,6 @@ import Testing
         #expect(settings.first.capacityBytes == 1 << 29)
         #expect(!settings.first.isSharedByName)
         #expect(settings.first.isOfferedByAddress)
-        #expect(settings.mode == .auto)
         #expect(settings.engine.chunkSize == 32)
         #expect(settings.engine.sessionTimeToLive == .seconds(7))
         #expect(settings.directConnection == .init(9))
