@@ -145,7 +145,10 @@ let sources: [Target] = [
         path: "Benchmarks/L2Objects", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
-        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
+        name: "FuzzEntries",
+        dependencies: [
+            "CacheProtocol", "MessagePack", "KVModel", "CacheService", "InProcessConfiguration", "Telemetry", "YAMLReader",
+        ],
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),

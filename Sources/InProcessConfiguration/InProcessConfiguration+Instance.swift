@@ -26,15 +26,19 @@ extension InProcessConfiguration {
             capacityBytes: storage.poolBytes ?? 0, triggerWatermark: storage.evictionTriggerWatermark,
             evictionRatio: storage.evictionRatio)
         first.alignment = storage.alignment
-        // Nobody else maps it: engines in other processes reach this cache by messages only.
+        // Nobody else maps it: engines in other processes reach this cache by messages only. Workers in this one may
+        // copy themselves.
         first.isSharedByName = false
+        first.isOfferedByAddress = true
         let algorithm = self.text("pre_caching_hash_algorithm").flatMap(HashAlgorithm.init) ?? .blake3
-        let engine = EngineConfiguration(
+        var engine = EngineConfiguration(
             chunkSize: self.integer("chunk_size") ?? 256, hashAlgorithm: algorithm,
             sessionTimeToLive: .seconds(self.integer("pin_timeout_sec") ?? 300),
             // A worker of this process lives as long as the cache does.
             liveness: WorkerLiveness.Limits(reapAfter: nil, registrationGrace: .seconds(3600)))
-        var settings = CacheInstance.Settings(first: first, engine: engine, mode: .lmcacheDriven, journal: nil)
+        engine.secondTier.storePolicy = self.usesOnlySecondTier ? .skipFirstTier : .keep
+        engine.secondTier.prefetches.deadlineMilliseconds = UInt64(self.integer("blocking_timeout_secs") ?? 10) * 1000
+        var settings = CacheInstance.Settings(first: first, engine: engine, mode: .auto, journal: nil)
         settings.directConnection = directConnection
         return settings
     }

@@ -1,5 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+package import EngineKit
 package import Telemetry
 
 /// The configuration of a cache inside an engine's process, with every default filled in.
@@ -11,6 +12,8 @@ package struct InProcessConfiguration: Sendable {
     package let notices: [String]
     /// One `--l2-adapter` text for each second tier.
     package let adapters: [String]
+    /// The same, checked.
+    package let plans: [AdapterPlan]
     let usesOnlySecondTier: Bool
 
     /// Resolves a document.
@@ -21,6 +24,7 @@ package struct InProcessConfiguration: Sendable {
         self.values = layered.values
         let tiers = SecondTierAdapters(values: layered.values, rank: layers.rank)
         self.adapters = try tiers.texts()
+        self.plans = try Self.plans(self.adapters)
         if case .bool(false)? = layered.values["local_cpu"] {
             guard !self.adapters.isEmpty else {
                 throw InProcessConfigurationError(
@@ -35,6 +39,14 @@ package struct InProcessConfiguration: Sendable {
                 "'pre_caching_hash_algorithm' builtin is answered with blake3, which needs no PYTHONHASHSEED")
         }
         self.notices = notices
+    }
+
+    private static func plans(_ adapters: [String]) throws(InProcessConfigurationError) -> [AdapterPlan] {
+        do {
+            return try AdapterSettings.plans(adapters)
+        } catch {
+            throw InProcessConfigurationError("'local_disk' or 'remote_url': \(error.reason ?? error.description)")
+        }
     }
 
     /// What `lmcache_configuration_resolve` gives: all keys in alphabetical order, and `notices`.

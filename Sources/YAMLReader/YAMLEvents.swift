@@ -20,8 +20,10 @@ final class YAMLEvents {
     private(set) var line = 1
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
+    private let lineCount: Int
 
     init(_ text: String) throws(YAMLError) {
+        self.lineCount = text.utf8.count { $0 == UInt8(ascii: "\n") } + 1
         self.parser = .allocate(capacity: 1)
         self.input = .allocate(capacity: text.utf8.count)
         _ = self.input.initialize(from: text.utf8)
@@ -85,6 +87,8 @@ final class YAMLEvents {
 
     private var problem: YAMLError {
         let text = self.parser.pointee.problem.map { String(cString: $0) } ?? "there is no memory for the reader"
-        return YAMLError(line: Int(clamping: self.parser.pointee.problem_mark.line) + 1, reason: "no YAML: \(text)")
+        // The end of the text counts as a line of its own.
+        let line = min(Int(clamping: self.parser.pointee.problem_mark.line) + 1, self.lineCount)
+        return YAMLError(line: line, reason: "no YAML: \(text)")
     }
 }

@@ -211,6 +211,8 @@ static void *work(void *argument) {
 static void threads(void) {
     int is_good = 1;
     lmcache_instance *cache = create(NULL);
+    // What one thread still writes, the others would not find.
+    is_good &= stores_and_loads(cache, 999);
     struct thread_work works[4];
     pthread_t handles[4];
     for (uint64_t i = 0; i < 4; i++) {

@@ -53,12 +53,16 @@ class Engine:
         mode: str = "auto",
         dtype: str = "float32",
         options: tuple[str, ...] = (),
+        connector: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
     ) -> None:
+        """`connector` replaces the multi-process one, and an empty one leaves the choice to `options`."""
         self.name = name
         self.port = settings.free_port()
         self.log = logs / f"{name}.log"
         self._process: Process | None = None
-        connector = {
+        self._environment = environment or {}
+        connector = connector if connector is not None else {
             "kv_connector": "LMCacheMPConnector",
             "kv_connector_module_path": "lmcache.integration.vllm.lmcache_mp_connector",
             "kv_role": "kv_both",
@@ -75,7 +79,7 @@ class Engine:
             *("--served-model-name", MODEL_NAME, "--host", settings.LOCAL, "--port", str(self.port)),
             *("--max-model-len", "4096", "--max-num-batched-tokens", "512", "--max-num-seqs", "8"),
             *("--dtype", dtype, "--block-size", "32", "--enforce-eager", "--no-enable-prefix-caching"),
-            *("--kv-transfer-config", json.dumps(connector)),
+            *(("--kv-transfer-config", json.dumps(connector)) if connector else ()),
             *options,
         ]
 
@@ -94,6 +98,7 @@ class Engine:
                 # Compiling the one small function behind log probabilities would take 20 s at the first request.
                 "TORCHDYNAMO_DISABLE": "1",
                 **settings.client_environment(),
+                **self._environment,
             }
         )
         self._process = Process(self.name, self._command, self.log, environment)

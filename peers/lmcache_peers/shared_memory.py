@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import pathlib
+import time
 
 FOLDER = pathlib.Path("/dev/shm")
+YOUNG_SECONDS = 600
 PATTERNS = ("lmcache_l1_pool_peers_*", "lmcache_kv_*", "psm_*", "torch_*", "sem.mp-*")
 
 
@@ -25,6 +27,14 @@ def _mapped() -> str:
     return "\n".join(maps)
 
 
+def _is_young(name: str) -> bool:
+    """Whether another program may just have made it. Semaphores are mapped under names that their files never had."""
+    try:
+        return name.startswith("sem.") and time.time() - (FOLDER / name).stat().st_mtime < YOUNG_SECONDS
+    except FileNotFoundError:
+        return True
+
+
 def remove_leftovers(before: set[str], ports: list[int]) -> list[str]:
     """Unlinks segments that appeared since `before`, or that servers on `ports` kept, and that no process maps."""
     candidates = names() - before
@@ -32,7 +42,7 @@ def remove_leftovers(before: set[str], ports: list[int]) -> list[str]:
     if not candidates:
         return []
     mapped = _mapped()
-    removed = [name for name in sorted(candidates) if f"/dev/shm/{name}" not in mapped]
+    removed = [name for name in sorted(candidates) if f"/dev/shm/{name}" not in mapped and not _is_young(name)]
     for name in removed:
         (FOLDER / name).unlink(missing_ok=True)
     return removed

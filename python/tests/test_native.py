@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pathlib
 import subprocess
@@ -13,13 +12,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from native_memory import ProcessMemory, key, needs_library, register
 
 from lmcache.native import (
     ConfigurationError,
     EmbeddedServer,
     LibraryNotFoundError,
     NativeError,
-    ProcessTensor,
     configuration_document,
     is_available,
     library,
@@ -28,36 +27,10 @@ from lmcache.native import (
 )
 from lmcache.wire.client import WireClient
 from lmcache.wire.errors import ConnectionLostError, RefusedError, RequestTimeoutError
-from lmcache.wire.types import CacheKey, TensorMetadata, as_extension
 
-if library_path() is None:
-    if os.environ.get("CI") or os.environ.get("LMCACHE_NO_SKIPS"):
-        raise RuntimeError("liblmcache.so is not built: swift build --product LMCacheC")
-    pytest.skip("liblmcache.so is not built: swift build --product LMCacheC", allow_module_level=True)
+needs_library()
 
 DOCUMENT = '{"chunk_size": 8, "max_local_cpu_size": 0.0625}'
-BLOCKS, BLOCK_TOKENS, WIDTH = 17, 4, 24
-SIZE = BLOCKS * BLOCK_TOKENS * WIDTH * 2
-TOKENS = 32
-
-
-class Memory:
-    """One layer of an engine's KV memory: float16[17, 4, 24]."""
-
-    def __init__(self) -> None:
-        self.bytes = (ctypes.c_uint8 * SIZE)(*(i * 37 % 251 for i in range(SIZE)))
-
-    def descriptor(self) -> ProcessTensor:
-        metadata = TensorMetadata("float16", [BLOCKS, BLOCK_TOKENS, WIDTH], [BLOCK_TOKENS * WIDTH, WIDTH, 1], 0, "cpu")
-        return ProcessTensor("process", ctypes.addressof(self.bytes), SIZE, 1, metadata)
-
-    def blocks(self, first: int) -> bytes:
-        block = BLOCK_TOKENS * WIDTH * 2
-        return bytes(self.bytes[first * block : (first + 8) * block])
-
-
-def key(request: str, worker: int | None = 0) -> CacheKey:
-    return CacheKey("model", 1, worker, list(range(100, 100 + TOKENS)), 0, TOKENS, request, num_kv_readers=1)
 
 
 @pytest.fixture
@@ -66,18 +39,12 @@ def server(tmp_path: pathlib.Path) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def register(client: object, memory: Memory, instance: int = 7) -> None:
-    client.call(  # type: ignore[attr-defined]
-        "register_kv_cache", instance, [as_extension(memory.descriptor())], "model", 1, "vllm", {}, []
-    )
-
-
 def test_the_library_is_found() -> None:
     assert is_available() and os.path.isfile(library_path() or "")
 
 
 def test_a_worker_stores_and_loads_and_the_scheduler_asks_over_the_socket(server: EmbeddedServer) -> None:
-    memory = Memory()
+    memory = ProcessMemory()
     worker = server.client(default_timeout=10)
     register(worker, memory)
     assert worker.call("store", key("a"), 7, [list(range(1, 9))], b"event")[1] is True
@@ -102,7 +69,7 @@ def test_a_socket_cannot_name_memory_of_the_process(server: EmbeddedServer) -> N
     outsider = WireClient(server.url, default_timeout=10)
     try:
         with pytest.raises(RefusedError, match="memory of this process"):
-            register(outsider, Memory())
+            register(outsider, ProcessMemory())
     finally:
         outsider.close()
 
@@ -144,11 +111,15 @@ def test_futures_end_by_their_deadline_and_by_close(server: EmbeddedServer) -> N
 
 
 def test_many_threads_call_at_once(server: EmbeddedServer) -> None:
+    # What one thread still writes, the others would not find.
+    memory = ProcessMemory()
+    register(server.client(), memory, instance=99)
+    assert server.client().call("store", key("first"), 99, [list(range(1, 9))], b"event", timeout=20)[1] is True
     failures: list[BaseException] = []
 
     def work(number: int) -> None:
         try:
-            memory = Memory()
+            memory = ProcessMemory()
             client = server.client(default_timeout=20)
             register(client, memory, instance=number)
             for turn in range(20):
@@ -212,7 +183,7 @@ def test_a_document_of_layers_is_resolved(tmp_path: pathlib.Path) -> None:
     [
         ("chunk_sise: 1", "did you mean 'chunk_size'"),
         ("chunk_size: x", "accepted is a whole number"),
-        ("a: [", "line 2"),
+        ("a: [", "line 1"),
         ("enable_blending: true", "not supported: CacheBlend"),
     ],
 )

@@ -35,7 +35,6 @@ extension ConfigurationKeys {
         ConfigurationKey("external_lookup_client", .text, .null, .unsupported("an external lookup service")),
         ConfigurationKey("internal_api_server_enabled", .bool, false, .unsupported("an HTTP server in the engine")),
         ConfigurationKey("enable_chunk_statistics", .bool, false, .unsupported("chunk statistics")),
-        ConfigurationKey("enable_kv_events", .bool, false, .unsupported("KV events of an in-process cache")),
         ConfigurationKey("enable_hidden_state_cache", .bool, false, .unsupported("hidden states")),
         ConfigurationKey("hit_miss_ratio", .number(0...1), .null, .unsupported("invented misses")),
         ConfigurationKey("gds_path", .text, .null, .unsupported("GPUDirect Storage")),

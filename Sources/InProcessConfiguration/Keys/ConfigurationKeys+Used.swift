@@ -15,7 +15,7 @@ extension ConfigurationKeys {
         ConfigurationKey("remote_serde", .choice(["naive"]), "naive"),
         ConfigurationKey("cache_policy", .choice(["LRU"]), "LRU"),
         ConfigurationKey(
-            "pre_caching_hash_algorithm", .choice(["builtin", "blake3", "sha256_cbor", "sha256_cbor_64bit"]),
+            "pre_caching_hash_algorithm", .choice(["builtin", "blake3", "sha256_cbor"]),
             "builtin"),
         ConfigurationKey("pin_timeout_sec", .integer(1...31_536_000), 300),
         ConfigurationKey("extra_config", .object),
@@ -28,6 +28,7 @@ extension ConfigurationKeys {
         ConfigurationKey("min_retrieve_tokens", .integer(count), 0),
         ConfigurationKey("priority_limit", .integer(Int(Int32.min)...Int(Int32.max))),
         ConfigurationKey("lookup_timeout_ms", .integer(positive), 3000),
+        ConfigurationKey("enable_kv_events", .bool, false),
         ConfigurationKey("blocking_timeout_secs", .integer(positive), 10),
         ConfigurationKey("lmcache_instance_id", .text),
         ConfigurationKey("mp_host", .text),

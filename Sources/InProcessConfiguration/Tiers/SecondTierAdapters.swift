@@ -29,20 +29,33 @@ struct SecondTierAdapters {
                 "'local_disk' is set and 'max_local_disk_size' is not: accepted is a number of GiB above 0")
         }
         return .object([
-            ("type", "fs"), ("base_path", .string(paths[self.rank % paths.count])), ("max_capacity_gb", .double(size)),
+            ("type", "fs"), ("base_path", .string(self.own(paths[self.rank % paths.count]))),
+            ("max_capacity_gb", .double(size)),
             ("eviction", .object([("eviction_policy", "LRU")])),
         ])
+    }
+
+    /// The directory of this rank: all ranks ask for the same keys, each for its own part of the KV cache.
+    private func own(_ path: String) -> String {
+        guard self.rank > 0 else { return path }
+        return path.hasSuffix("/") ? "\(path)rank_\(self.rank)" : "\(path)/rank_\(self.rank)"
     }
 
     private func remote(_ url: String) throws(InProcessConfigurationError) -> JSONValue {
         let accepted = "redis://[USER:PASSWORD@]HOST[:PORT], s3://BUCKET.HOST or fs:///PATH"
         let parts = RemoteURL(url)
+        let isShared = parts?.scheme != "fs" && parts?.scheme != "file"
+        guard self.rank == 0 || !isShared else {
+            throw InProcessConfigurationError(
+                "'remote_url' of a shared store is not supported with several workers: the keys of rank \(self.rank) are "
+                    + "those of rank 0; use local_disk, or fs://")
+        }
         switch parts?.scheme {
         case "redis", "valkey": return try self.redis(parts, url, accepted: accepted)
         case "s3": return try self.s3(parts, url, accepted: accepted)
         case "fs", "file":
             guard let path = parts?.path, path.utf8.count > 1 else { throw Self.refusal(url, accepted) }
-            return .object([("type", "fs"), ("base_path", .string(path))])
+            return .object([("type", "fs"), ("base_path", .string(self.own(path)))])
         case "lm", "infinistore", "mooncakestore", "blackhole", "rediss", "redis-sentinel", "hf3fs",
             "sagemaker-hyperpod",
             "plugin", "external", "audit", "mock":

@@ -19,6 +19,12 @@ package struct L2AdapterConfiguration: Sendable {
         package var triggerWatermark: Double
         /// Part of the used bytes that one eviction removes.
         package var evictionRatio: Double
+
+        package init(policy: Policy, triggerWatermark: Double, evictionRatio: Double) {
+            self.policy = policy
+            self.triggerWatermark = triggerWatermark
+            self.evictionRatio = evictionRatio
+        }
     }
 
     package let type: String

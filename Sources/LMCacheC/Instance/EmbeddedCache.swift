@@ -27,10 +27,6 @@ final class EmbeddedCache: Sendable {
     ///
     /// - Parameter socketPath: Nil for the direct door alone.
     init(configuration: InProcessConfiguration, socketPath: String?) throws(LibraryError) {
-        guard configuration.adapters.isEmpty else {
-            throw LibraryError(
-                .invalidConfiguration, "'local_disk' and 'remote_url' need a second tier, which is not built yet")
-        }
         let logger = LibraryLog.logger("lmcache.engine")
         let tickets = DirectDoor.makeTickets()
         let route = SocketRoute()
@@ -51,6 +47,13 @@ final class EmbeddedCache: Sendable {
             throw LibraryError(.unavailable, "the memory for the cache cannot be had: \(error)")
         }
         self.instance = instance
+        do {
+            try instance.startTiers(
+                configuration.plans, surroundings: AdapterSurroundings(alignment: configuration.storage.alignment))
+        } catch {
+            instance.stop()
+            throw LibraryError(.unavailable, "'local_disk' or 'remote_url': \(error)")
+        }
         self.door = DirectDoor(service: instance.service, tickets: tickets)
         do throws(LibraryError) {
             self.router = try socketPath.map { path throws(LibraryError) in

@@ -37,6 +37,14 @@ struct DetectionRow: Sendable, CustomTestStringConvertible {
             engine: .sglang, shape: [6, 4, 9], hints: .init(listLayout: .unified), expected: [3, 1, 1, 9, 4, 6]),
         .init(
             engine: .sglang, shape: [6, 4, 3, 5], hints: .init(listLayout: .unified), expected: [18, 1, 3, 5, 4, 6]),
+        // Pages of one token, with one head as well, and pages whose inside is the engine's own.
+        .init(
+            engine: .sglang, shape: [6, 1, 3, 5], hints: .init(listLayout: .unified), expected: [18, 1, 3, 5, 1, 6]),
+        .init(
+            engine: .sglang, shape: [6, 1, 1, 5], hints: .init(listLayout: .unified), expected: [18, 1, 1, 5, 1, 6]),
+        .init(
+            engine: .sglang, shape: [24, 3, 5], hints: .init(tokensPerBlock: 1, listLayout: .keysThenValues),
+            expected: [9, 2, 3, 5, 1, 24]),
         .init(
             engine: .sglang, shape: [24, 3, 5], hints: .init(tokensPerBlock: 4, listLayout: .keysThenValues),
             expected: [9, 2, 3, 5, 4, 6]),

@@ -63,9 +63,9 @@ import Testing
         ("enable_blending: true", "configuration: 'enable_blending' is not supported: CacheBlend"),
         ("cache_policy: LFU", #"configuration: 'cache_policy' is "LFU", accepted is LRU"#),
         ("- a\n- b", "configuration: accepted is a mapping of keys to values"),
-        ("a: [", "configuration, line 2: no YAML: did not find expected node content"),
+        ("a: [", "configuration, line 1: no YAML: did not find expected node content"),
         ("local_disk: /d", "'local_disk' is set and 'max_local_disk_size' is not: accepted is a number of GiB above 0"),
-        (#"{"file": "no: [", "file_name": "x.yaml"}"#, "x.yaml, line 2: no YAML: did not find expected node content"),
+        (#"{"file": "no: [", "file_name": "x.yaml"}"#, "x.yaml, line 1: no YAML: did not find expected node content"),
         (
             #"{"environment": {"LMCACHE_CHUNK_SIZE": "abc"}}"#,
             #"LMCACHE_CHUNK_SIZE is "abc", accepted is a whole number from 1 to 1048576"#
@@ -104,7 +104,7 @@ import Testing
         ),
         (
             "local_disk: '/a,/b'\nmax_local_disk_size: 2", 3,
-            #"{"type":"fs","base_path":"/b","max_capacity_gb":2.0,"eviction":{"eviction_policy":"LRU"}}"#
+            #"{"type":"fs","base_path":"/b/rank_3","max_capacity_gb":2.0,"eviction":{"eviction_policy":"LRU"}}"#
         ),
         ("remote_url: redis://cache", 0, #"{"type":"resp","host":"cache","port":6379}"#),
         (
@@ -119,7 +119,16 @@ import Testing
     ])
     func diskAndRemoteBecomeSecondTiers(_ yaml: String, _ rank: Int, _ adapter: String) throws {
         let document = JSONValue.object([("file", .string(yaml)), ("rank", .integer(rank))]).serialized()
-        #expect(try InProcessConfiguration(document: document).adapters == [adapter])
+        let values = try LayeredValues(ConfigurationLayers(document: document)).values
+        #expect(try SecondTierAdapters(values: values, rank: rank).texts() == [adapter])
+    }
+
+    @Test func adaptersAreCheckedAndSharedStoresAreForOneWorker() throws {
+        #expect(try InProcessConfiguration(document: "local_disk: /a\nmax_local_disk_size: 1").plans.count == 1)
+        let error = #expect(throws: InProcessConfigurationError.self) {
+            try InProcessConfiguration(document: #"{"file": "remote_url: redis://h", "rank": 1}"#)
+        }
+        #expect(error?.description.hasPrefix("'remote_url' of a shared store is not supported with several") == true)
     }
 
     @Test func saysWhatHasNoEffect() throws {
@@ -138,6 +147,8 @@ import Testing
         .instanceSettings(directConnection: .init(9))
         #expect(settings.first.capacityBytes == 1 << 29)
         #expect(!settings.first.isSharedByName)
+        #expect(settings.first.isOfferedByAddress)
+        #expect(settings.mode == .auto)
         #expect(settings.engine.chunkSize == 32)
         #expect(settings.engine.sessionTimeToLive == .seconds(7))
         #expect(settings.directConnection == .init(9))

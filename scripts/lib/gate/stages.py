@@ -33,6 +33,8 @@ SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIP
 WITH_STORES = () if os.environ.get("LMCACHE_SKIP_PEERS") else ("peers/with-stores",)
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
 PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
+# Both ways of moving bytes, two readers of one shard, and a server that is replaced.
+VERSION_CASES = "round-trip:engine_driven,latent:engine_driven,latent:lmcache_driven,restart:engine_driven"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
 
 STAGES = (
@@ -58,12 +60,22 @@ STAGES = (
     Stage(
         "vllm", ("peers/run-vllm",), 15,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("library", "peers"), is_peer=True),
     Stage(
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
         environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
+    Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
+    Stage(
+        "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
+        count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
+    Stage(
+        "in-process", ("peers/run-vllm-in-process", "--only", "default-name,module-path"), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
 )

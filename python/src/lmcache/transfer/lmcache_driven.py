@@ -12,7 +12,7 @@ from lmcache.transfer.job import TransferJob
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import DeviceMessagingFuture
 from lmcache.wire.client import WireClient
-from lmcache.wire.types import CUDATensor, EngineGroupInfo, SharedMemoryTensor, as_extension
+from lmcache.wire.types import EngineGroupInfo, as_extension
 
 logger = init_logger(__name__)
 
@@ -36,12 +36,13 @@ class LMCacheDrivenContext:
         instance_id: int,
         model_name: str,
         world_size: int,
-        describe: Callable[[], Sequence[SharedMemoryTensor | CUDATensor]],
+        describe: Callable[[], Sequence[msgspec.Struct]],
         group_infos: Sequence[EngineGroupInfo],
         layout_hints: Mapping[str, Any],
         timeout: float,
         events: Any = None,
         close: Callable[[], None] | None = None,
+        engine_type: str = "vllm",
     ) -> None:
         self._client = client
         self._instance_id = instance_id
@@ -53,6 +54,7 @@ class LMCacheDrivenContext:
         self._timeout = timeout
         self._events = events
         self._close = close
+        self._engine_type = engine_type
         self._generation = -1
 
     def register(self) -> None:
@@ -65,7 +67,7 @@ class LMCacheDrivenContext:
             descriptors,
             self._model_name,
             self._world_size,
-            "vllm",
+            self._engine_type,
             self._layout_hints,
             self._group_infos,
             timeout=max(self._timeout, REGISTER_SECONDS),

@@ -166,6 +166,6 @@ DESCRIPTOR_CODE = 1
 """MessagePack extension code of a memory descriptor."""
 
 
-def as_extension(descriptor: SharedMemoryTensor | CUDATensor) -> msgspec.msgpack.Ext:
-    """A descriptor as it travels."""
+def as_extension(descriptor: msgspec.Struct) -> msgspec.msgpack.Ext:
+    """A descriptor of memory as it travels."""
     return msgspec.msgpack.Ext(DESCRIPTOR_CODE, msgspec.msgpack.encode(descriptor))

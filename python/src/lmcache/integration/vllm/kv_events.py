@@ -11,10 +11,11 @@ from vllm.distributed.kv_events import BlockRemoved, BlockStored, KVCacheEvent, 
 from lmcache.events.placements import ChunkEvent, ChunkStored
 
 try:
-    from vllm.v1.core.kv_cache_utils import maybe_convert_block_hash as _converted
+    from vllm.v1.core.kv_cache_utils import maybe_convert_block_hash as as_vllm_hash
 except ImportError:  # Older releases publish hashes as they are.
 
-    def _converted(block_hash: Any) -> Any:
+    def as_vllm_hash(block_hash: Any) -> Any:
+        """A hash as vLLM publishes it."""
         return block_hash
 
 
@@ -62,20 +63,21 @@ def as_vllm_events(events: Iterable[ChunkEvent], chunk_size: int) -> LMCacheMPKV
     """The events as vLLM publishes them; a block of theirs is a chunk of ours."""
     converted: list[KVCacheEvent] = []
     for event in events:
-        hashes = [_converted(item) for item in event.hashes]
+        hashes = [as_vllm_hash(item) for item in event.hashes]
         if not isinstance(event, ChunkStored):
             converted.append(BlockRemoved(block_hashes=hashes, medium=event.medium))
             continue
         fields: dict[str, Any] = {
             "block_hashes": hashes,
-            "parent_block_hash": None if event.parent is None else _converted(event.parent),
+            "parent_block_hash": None if event.parent is None else as_vllm_hash(event.parent),
             "token_ids": list(event.tokens),
             "block_size": chunk_size,
             "lora_id": None,
             "medium": event.medium,
             "lora_name": None,
         }
-        converted.append(BlockStored(**{name: fields[name] for name in fields if name in BlockStored.__struct_fields__}))
+        known = BlockStored.__struct_fields__
+        converted.append(BlockStored(**{name: value for name, value in fields.items() if name in known}))
     container = LMCacheMPKVEvents()
     container.add_events(converted)
     return container

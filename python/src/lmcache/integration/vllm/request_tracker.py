@@ -30,7 +30,8 @@ class RequestState(enum.Enum):
 class RequestTracker:
     """One attempt of one request; a preempted request gets another tracker.
 
-    `tokens` are those that were looked up, with placeholders of images replaced; `stored` counts from position 0.
+    `tokens` are those that were looked up, with placeholders of images replaced; `stored` counts from position 0,
+    and so does `most_stored`, behind which nothing is stored whatever the engine's options say.
     """
 
     request: Any
@@ -48,6 +49,7 @@ class RequestTracker:
     was_loaded: bool = False
     are_leases_settled: bool = False
     lookup_started_at: float | None = None
+    most_stored: int | None = None
 
     @staticmethod
     def of(request: Any) -> RequestTracker:
@@ -79,6 +81,8 @@ class RequestTracker:
         wanted = (self.configs or {}).get("lmcache.max_offload_tokens")
         if isinstance(wanted, int) and not isinstance(wanted, bool):
             limit = min(limit, max(0, wanted))
+        if self.most_stored is not None:
+            limit = min(limit, self.most_stored)
         return limit if self.is_cacheable else 0
 
     def tokens_until(self, end: int) -> EncodedTokens:

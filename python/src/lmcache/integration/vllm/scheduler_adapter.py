@@ -157,9 +157,12 @@ class LMCacheMPSchedulerAdapter:
     def shutdown(self) -> None:
         """Ends pings and connections."""
         for health in self._health:
-            health.stop()
+            # Not waited for yet: a ping to a server that is gone ends with its client.
+            health.stop(timeout=0)
         for client in self._clients:
             client.close()
+        for health in self._health:
+            health.stop()
 
     def _key(
         self,
