@@ -150,7 +150,7 @@ struct BadInputTests {
         Case(
             "--l2-adapter {}",
             "The value '{}' is invalid for '--l2-adapter': accepted is the JSON object of one adapter (--l2-adapter:"
-                + " 'type' is missing; accepted: fault_inject, fs, fs_native, mock)"
+                + " 'type' is missing; accepted: fault_inject, fs, fs_native, mock, resp, s3, valkey)"
         ),
         Case(
             "--l2-adapter {",
