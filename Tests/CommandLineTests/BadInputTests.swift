@@ -161,8 +161,8 @@ struct BadInputTests {
             "--l2-adapter {\"type\":\"fs\",\"base_pat\":\"/x\",\"base_path\":\"/x\"}",
             "The value '{\"type\":\"fs\",\"base_pat\":\"/x\",\"base_path\":\"/x\"}' is invalid for"
                 + " '--l2-adapter': accepted is the JSON object of one adapter (--l2-adapter fs: unknown key"
-                + " 'base_pat' (did you mean 'base_path'?); accepted: affinity_tag, base_path, eviction, fsync,"
-                + " max_capacity_gb, num_workers, persist_enabled, read_ahead_size, relative_tmp_dir, serde, shared,"
+                + " 'base_pat' (did you mean 'base_path'?); accepted: affinity_tag, base_path, checksums, eviction,"
+                + " fsync, max_capacity_gb, num_workers, persist_enabled, read_ahead_size, relative_tmp_dir, serde, shared,"
                 + " type, use_odirect)"
         ),
         Case(
