@@ -6,6 +6,8 @@ struct RESPAssembler {
     static let elementLimit = 1 << 20
     /// Longest string that is collected where nobody has prepared memory.
     static let collectedLimit = 1 << 20
+    /// Most bytes of such strings in one reply.
+    static let totalLimit = 64 << 20
     private static let depthLimit = 4
 
     private struct Frame {
@@ -24,6 +26,7 @@ struct RESPAssembler {
     private var state = State.head
     private var frames: [Frame] = []
     private var elements = 0
+    private var collectedBytes = 0
     /// Where the reply's string goes, if it is one of exactly this length.
     private let destination: UnsafeMutableRawBufferPointer?
 
@@ -96,7 +99,10 @@ struct RESPAssembler {
                 self.state =
                     length == destination.count ? .filling(done: 0) : .skipping(missing: length, length: length)
             } else {
-                guard length <= Self.collectedLimit else { throw .nonsense("a string of \(length) bytes") }
+                self.collectedBytes += min(length, Self.totalLimit)
+                guard length <= Self.collectedLimit, self.collectedBytes <= Self.totalLimit else {
+                    throw .nonsense("a string of \(length) bytes")
+                }
                 self.state = .collecting([], missing: length)
             }
             return nil
