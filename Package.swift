@@ -65,7 +65,9 @@ let sources: [Target] = [
     .target(
         name: "DeviceTransfer", dependencies: ["KVModel", "CSystemShims", "NativeThreads"], swiftSettings: checked),
     .target(name: "DurableFile", swiftSettings: checked),
-    .target(name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry"], swiftSettings: checked),
+    .target(
+        name: "L2Storage", dependencies: ["KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     .target(
         name: "ZMQTransport",
         dependencies: ["CZeroMQ", "CZeroMQSupport", "CSystemShims", "KVModel", "NativeThreads"],
@@ -80,7 +82,11 @@ let sources: [Target] = [
         dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
         exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
     .target(
-        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "CSystemShims"], swiftSettings: checked),
+    .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
+    .target(
+        name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
+        swiftSettings: checked),
     .target(
         name: "YAMLReader", dependencies: ["CYAML", "Telemetry"], swiftSettings: checked, linkerSettings: yamlLinking),
     // Level 3
@@ -98,7 +104,7 @@ let sources: [Target] = [
         name: "EngineKit",
         dependencies: [
             "CacheEngine", "CacheService", "CUDATransfer", "DeviceTransfer", "KVModel", "L1Cache", "L2Storage",
-            "L2FileSystem", "Telemetry", logging,
+            "L2FileSystem", "L2RESP", "L2S3", "Telemetry", logging,
         ],
         swiftSettings: memorySafe),
     // Level 5
@@ -133,14 +139,23 @@ let sources: [Target] = [
         name: "lmcache-benchmark",
         dependencies: ["ZMQTransport", "CacheProtocol", "DeviceTransfer", "KVModel", "NativeThreads", arguments],
         path: "Benchmarks/ControlPlane", swiftSettings: checked),
+    .executableTarget(
+        name: "lmcache-l2-objects",
+        dependencies: ["L2FileSystem", "L2RESP", "L2S3", "L2Storage", "KVModel", "Telemetry"],
+        path: "Benchmarks/L2Objects", swiftSettings: checked),
     // Beside the levels: what libFuzzer and the mutation tests run, and what tests share
     .target(
-        name: "FuzzEntries", dependencies: ["CacheProtocol", "MessagePack", "KVModel", "CacheService"],
+        name: "FuzzEntries",
+        dependencies: [
+            "CacheProtocol", "MessagePack", "KVModel", "CacheService", "InProcessConfiguration", "Telemetry",
+            "YAMLReader",
+        ],
         path: "Fuzz/Entries", swiftSettings: checked),
     .target(name: "FakeCUDADriver", path: "Tests/Support/FakeCUDADriver"),
     .target(name: "CAllocationCounter", path: "Tests/Support/CAllocationCounter"),
     .target(
-        name: "L2Conformance", dependencies: ["L2Storage", "KVModel"], path: "Tests/Support/L2Conformance",
+        name: "L2Conformance", dependencies: ["L2Storage", "KVModel", "NativeThreads"],
+        path: "Tests/Support/L2Conformance",
         swiftSettings: checked),
     .target(
         name: "EngineTestSupport",
@@ -170,6 +185,8 @@ let tests: [Target] = [
     unitTests("L2Storage", with: ["L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
     unitTests(
         "L2FileSystem", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"], exclude: ["Goldens"]),
+    unitTests("L2RESP", with: ["L2Storage", "L2Conformance", "KVModel", "NativeThreads", "Telemetry"]),
+    unitTests("L2S3", with: ["L2Storage", "L2Conformance", "KVModel", "Telemetry"]),
     unitTests("L1Cache", with: ["KVModel", "NativeThreads", "CAllocationCounter"]),
     unitTests("DeviceTransfer", with: ["KVModel", "CSystemShims"]),
     unitTests(
@@ -186,7 +203,9 @@ let tests: [Target] = [
     unitTests("AdminHTTP", with: ["KVModel", "NativeThreads", "Telemetry", logging] + httpFront),
     unitTests("EngineKit", with: ["Telemetry", "L2Storage"]),
     unitTests("YAMLReader", with: ["Telemetry"]),
-    unitTests("InProcessConfiguration", with: ["CacheEngine", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
+    unitTests(
+        "InProcessConfiguration",
+        with: ["CacheEngine", "CacheService", "EngineKit", "KVModel", "L1Cache", "Telemetry"]),
     unitTests("LMCacheC", with: ["CLMCache", "InProcessConfiguration"]),
     unitTests("ServerKit", with: ["EngineKit", "Telemetry", logging]),
     jointTests("WireGoldenTests", of: ["CacheProtocol", "MessagePack", "KVModel"], exclude: ["Goldens"]),

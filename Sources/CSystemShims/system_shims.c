@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
@@ -105,3 +106,11 @@ int lmc_write_or_drop(int fd, const char *bytes, size_t length) {
 }
 
 void lmc_write_standard_error(const char *bytes, size_t length) { (void)lmc_write_or_drop(STDERR_FILENO, bytes, length); }
+
+int lmc_file_set_attribute(int fd, const char *name, const void *value, size_t length) {
+    return fsetxattr(fd, name, value, length, 0);
+}
+
+ssize_t lmc_file_attribute(int fd, const char *name, void *value, size_t length) {
+    return fgetxattr(fd, name, value, length);
+}

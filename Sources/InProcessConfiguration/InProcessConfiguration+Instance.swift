@@ -26,8 +26,10 @@ extension InProcessConfiguration {
             capacityBytes: storage.poolBytes ?? 0, triggerWatermark: storage.evictionTriggerWatermark,
             evictionRatio: storage.evictionRatio)
         first.alignment = storage.alignment
-        // Nobody else maps it: engines in other processes reach this cache by messages only.
+        // Nobody else maps it: engines in other processes reach this cache by messages only. Workers in this one may
+        // copy themselves.
         first.isSharedByName = false
+        first.isOfferedByAddress = true
         let algorithm = self.text("pre_caching_hash_algorithm").flatMap(HashAlgorithm.init) ?? .blake3
         var engine = EngineConfiguration(
             chunkSize: self.integer("chunk_size") ?? 256, hashAlgorithm: algorithm,
@@ -36,7 +38,7 @@ extension InProcessConfiguration {
             liveness: WorkerLiveness.Limits(reapAfter: nil, registrationGrace: .seconds(3600)))
         engine.secondTier.storePolicy = self.usesOnlySecondTier ? .skipFirstTier : .keep
         engine.secondTier.prefetches.deadlineMilliseconds = UInt64(self.integer("blocking_timeout_secs") ?? 10) * 1000
-        var settings = CacheInstance.Settings(first: first, engine: engine, mode: .lmcacheDriven, journal: nil)
+        var settings = CacheInstance.Settings(first: first, engine: engine, mode: .auto, journal: nil)
         settings.directConnection = directConnection
         return settings
     }

@@ -20,7 +20,7 @@ package final class FileMedium: L2Medium {
     private let state: Mutex<State>
 
     private struct State {
-        var index: FileIndex
+        var index: ObjectIndex
         /// Models whose manifest on the medium says another layout.
         var foreignModels: Set<String> = []
         /// Models whose manifest on the medium agreed once.
@@ -42,7 +42,7 @@ package final class FileMedium: L2Medium {
         let base = configuration.basePath
         try Self.makeDirectories(base, calls)
         let scan = DirectoryScan(calls: calls)
-        var index = FileIndex(capacityBytes: configuration.capacityBytes)
+        var index = ObjectIndex(capacityBytes: configuration.capacityBytes)
         var swept = scan.sweep(try scan.fill(&index, from: base), in: base)
         if let temporary = configuration.temporaryDirectory {
             try Self.makeDirectories(base + "/" + temporary, calls)
@@ -95,6 +95,7 @@ package final class FileMedium: L2Medium {
             guard verdict.isSuccess else { return verdict }
             let read = try self.reader.read(file, into: object.buffer.bytes)
             guard read == byteCount else { return .miss(.wrongLength(found: read)) }
+            guard self.isSound(file, object.buffer) else { return self.dropCorrupted(place) }
             self.state.withLock { $0.index.note(place.name, byteCount: status.byteCount) }
             return .done(byteCount: byteCount)
         } catch {
@@ -154,7 +155,7 @@ package final class FileMedium: L2Medium {
 
     private struct Place {
         let path: String
-        let name: FileIndex.Name
+        let name: ObjectIndex.Name
         let isForeign: Bool
     }
 
@@ -173,14 +174,32 @@ package final class FileMedium: L2Medium {
         do {
             defer { self.state.withLock { $0.index.unreserve(stored) } }
             try self.writer.publish(
-                UnsafeRawBufferPointer(object.buffer.bytes), storedByteCount: stored, temporary: self.temporaryPath(),
-                as: place.path)
+                UnsafeRawBufferPointer(object.buffer.bytes), storedByteCount: stored,
+                checksum: self.configuration.usesChecksums ? self.checksum(of: object.buffer) : nil,
+                temporary: self.temporaryPath(), as: place.path)
             self.state.withLock { $0.index.note(place.name, byteCount: stored) }
             try self.writer.synchronizeDirectory()
             return .done(byteCount: byteCount)
         } catch {
             return Self.failure(error)
         }
+    }
+
+    private func checksum(of buffer: L2Buffer) -> UInt32 { L2Checksum.of(UnsafeRawBufferPointer(buffer.bytes)) }
+
+    /// Whether the bytes are those that were stored, as far as the file tells.
+    private func isSound(_ file: borrowing OpenFile, _ buffer: L2Buffer) -> Bool {
+        guard self.configuration.usesChecksums,
+            let stored = try? self.calls.checksum(of: file.descriptor)  // no checksum, nothing to compare
+        else { return true }
+        return stored == self.checksum(of: buffer)
+    }
+
+    /// Removes a file whose bytes have changed: as long as it is there no store replaces it.
+    private func dropCorrupted(_ place: Place) -> L2Result {
+        // One that stays is missed again.
+        if (try? self.calls.unlink(place.path)) != nil { self.state.withLock { _ = $0.index.forget(place.name) } }
+        return .miss(.corrupted)
     }
 
     private func verdict(_ status: FileStatus, _ place: Place, byteCount: Int) -> L2Result {

@@ -4,7 +4,8 @@ package import L2Storage
 
 /// The keys of `fs` and `fs_native`.
 ///
-/// Source: storage reference §4.4.1; `max_capacity_gb`, `num_workers` for `fs` and `fsync` are ours.
+/// Source: storage reference §4.4.1; `max_capacity_gb`, `num_workers` for `fs`, `fsync` and `checksums` are
+/// ours.
 package struct FileSystemConfiguration: Sendable, Equatable {
     package enum Kind: String, Sendable, CaseIterable {
         case buffered = "fs"
@@ -22,6 +23,8 @@ package struct FileSystemConfiguration: Sendable, Equatable {
     package var capacityBytes: Int?
     /// Waits until each object, and its name, are on the device.
     package var synchronizes = false
+    /// Whether an object's CRC-32C is noted beside it, and compared where it is there.
+    package var usesChecksums = true
     /// What direct I/O aligns to, and what a padded file's length is a multiple of. A power of two.
     package var alignment = 4096
 
@@ -48,6 +51,7 @@ package struct FileSystemConfiguration: Sendable, Equatable {
         self.workers = try options.integer("num_workers", in: 1...1024) ?? 4
         self.capacityBytes = try options.gigabytes("max_capacity_gb").flatMap { $0 > 0 ? $0 : nil }
         self.synchronizes = try options.bool("fsync") ?? false
+        self.usesChecksums = try options.bool("checksums") ?? true
         try options.finish()
     }
 

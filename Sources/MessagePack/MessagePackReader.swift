@@ -27,6 +27,9 @@ package struct MessagePackReader: Sendable {
     /// Bytes not yet read.
     package var remaining: Int { self.end - self.offset }
 
+    /// The bytes not yet read, which stay.
+    package var remainingBytes: [UInt8] { Array(self.bytes[self.offset..<self.end]) }
+
     /// The kind of the next value, which stays.
     package func peekKind() throws(MessagePackError) -> MessagePackKind {
         guard self.offset < self.end else {

@@ -37,7 +37,7 @@ struct BadInputTests {
         Case(
             "serv --port 1",
             "Unknown command 'lmcache serv' (did you mean 'server'?): accepted is one of 'server', 'ping', 'describe',"
-                + " 'kvcache', 'version'"
+                + " 'kvcache', 'bench', 'version'"
         ),
         Case("kvcache drop", "Unknown command 'lmcache kvcache drop': accepted is one of 'clear'"),
         Case("ping redis", "The value 'redis' is invalid for '<target>': accepted is one of 'kvcache' and 'engine'"),
@@ -149,7 +149,25 @@ struct BadInputTests {
         ),
         Case(
             "--l2-adapter {}",
-            "The value '{}' is invalid for '--l2-adapter': accepted is no adapter (L2 storage is not built yet)"
+            "The value '{}' is invalid for '--l2-adapter': accepted is the JSON object of one adapter (--l2-adapter:"
+                + " 'type' is missing; accepted: fault_inject, fs, fs_native, mock, resp, s3, valkey)"
+        ),
+        Case(
+            "--l2-adapter {",
+            "The value '#1' is invalid for '--l2-adapter': accepted is the JSON object of one adapter (Expecting"
+                + " property name enclosed in double quotes at byte 1)"
+        ),
+        Case(
+            "--l2-adapter {\"type\":\"fs\",\"base_pat\":\"/x\",\"base_path\":\"/x\"}",
+            "The value '{\"type\":\"fs\",\"base_pat\":\"/x\",\"base_path\":\"/x\"}' is invalid for"
+                + " '--l2-adapter': accepted is the JSON object of one adapter (--l2-adapter fs: unknown key"
+                + " 'base_pat' (did you mean 'base_path'?); accepted: affinity_tag, base_path, checksums, eviction,"
+                + " fsync, max_capacity_gb, num_workers, persist_enabled, read_ahead_size, relative_tmp_dir, serde, shared,"
+                + " type, use_odirect)"
+        ),
+        Case(
+            "--l2-prefetch-timeout 0",
+            "The value '0' is invalid for '--l2-prefetch-timeout <x>': accepted is a number above 0 and at most 240"
         ),
         Case(
             "--l1-manager {}",

@@ -11,7 +11,7 @@ struct HelpSnapshotTests {
     static let commands: [(name: String, command: any ParsableCommand.Type)] = [
         ("lmcache", LMCacheCommand.self), ("server", ServerCommand.self), ("ping", PingCommand.self),
         ("describe", DescribeCommand.self), ("kvcache", KVCacheCommand.self), ("kvcache-clear", ClearCommand.self),
-        ("version", VersionCommand.self),
+        ("version", VersionCommand.self), ("bench", BenchCommand.self), ("bench-l2", SecondTierBenchCommand.self),
     ]
 
     @Test(arguments: Self.commands.map(\.name))

@@ -25,7 +25,9 @@ struct ServerFlagTests {
         ["--no-gds-l1-use-direct-io"], ["--gds-l1-backend", "cufile"], ["--l1-write-ttl-seconds", "60"],
         ["--l1-read-ttl-seconds", "60"], ["--eviction-policy", "noop"], ["--eviction-trigger-watermark", "0.9"],
         ["--eviction-ratio", "0.1"], ["--l2-store-policy", "skip_l1"], ["--l2-prefetch-policy", "retain"],
-        ["--l2-prefetch-max-in-flight", "4"], ["--periodic-notifier-interval-ms", "10"], ["--http-host", "0.0.0.0"],
+        ["--l2-prefetch-max-in-flight", "4"],
+        ["--l2-prefetch-timeout", "2.5"], ["--l2-adapter", "{\"type\":\"mock\",\"max_size_gb\":1}"],
+        ["--periodic-notifier-interval-ms", "10"], ["--http-host", "0.0.0.0"],
         ["--http-port", "9000"], ["--disable-observability"], ["--disable-metrics"], ["--disable-grpc-metrics"],
         ["--disable-logging"], ["--event-bus-queue-size", "5"], ["--prometheus-port", "9091"],
         ["--metrics-sample-rate", "1"], ["--lookup-hash-log-dir", "/tmp/x"],
@@ -43,7 +45,7 @@ struct ServerFlagTests {
     /// Flags of the original that are known, and refused whenever they are set.
     static let refused = [
         "--runtime-plugin-locations", "--run-script-api-enabled", "--enable", "--server-module", "--l1-manager",
-        "--l1-use-hugepages", "--l1-devdax-path", "--gds-l1-path", "--l2-adapter", "--enable-tracing",
+        "--l1-use-hugepages", "--l1-devdax-path", "--gds-l1-path", "--enable-tracing",
         "--otlp-endpoint", "--trace-level", "--trace-output", "--coordinator-event-reporting",
         "--coordinator-l2-event-reporting", "--coordinator-kafka-bootstrap-servers",
     ]

@@ -18,6 +18,10 @@ import Testing
         try Self.run(corpus: "Journal", seed: 0x6a6f_7572, iterations: 6000, entry: fuzzJournalFile)
     }
 
+    @Test func configurationsSurviveMutations() throws {
+        try Self.run(corpus: "Configuration", seed: 0x6366_6773, iterations: 6000, entry: fuzzConfiguration)
+    }
+
     private static func run(corpus: String, seed: UInt64, iterations: Int, entry: ([UInt8]) -> Void) throws {
         let seeds = try Self.seeds(corpus)
         try #require(seeds.count >= 10)

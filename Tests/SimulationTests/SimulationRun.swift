@@ -9,7 +9,9 @@ import Testing
 
 /// One run: fake engines that do, in an order that the seed decides, whatever engines do.
 struct SimulationRun {
-    let server: SimulatedServer
+    var server: SimulatedServer
+    /// Nil: no second tier.
+    var tiers: SimulatedTiers?
     let seed: UInt64
     let checks = Checks()
     var random: SeededGenerator
@@ -28,7 +30,7 @@ struct SimulationRun {
         var hit: Int?
     }
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, tierCount: Int = 0) throws {
         self.seed = seed
         self.random = SeededGenerator(seed: seed)
         var settings = SimulatedServer.Settings()
@@ -36,7 +38,11 @@ struct SimulationRun {
         settings.separatesObjectGroups = true
         settings.deviceQueueLimit = Int.random(in: 2...16, using: &self.random)
         settings.writeTimeToLive = .seconds(90)
+        if tierCount > 0 {
+            self.tiers = SimulatedTiers(count: tierCount, settings: &settings, random: &self.random)
+        }
         self.server = try SimulatedServer(settings)
+        self.tiers?.attach(to: self.server)
         let kinds: [SimulatedEngine.Kind] =
             [.plain, .plain, .engineDriven, .engineDriven]
             + [SimulatedEngine.Kind.twoRanks, .twoReaders, .windowed].shuffled(using: &self.random).prefix(2)
@@ -47,6 +53,7 @@ struct SimulationRun {
     }
 
     mutating func step() throws {
+        if self.tiers != nil, self.random.chance(55) { try self.stepTiers() }
         switch Int.random(in: 0..<1000, using: &self.random) {
         case 0..<180: self.lookup()
         case 180..<340: self.answer()
@@ -71,6 +78,7 @@ struct SimulationRun {
     /// Ends everything; nothing may stay leased, held, staged, detached or unanswered.
     mutating func finish() {
         self.server.device.runAll()
+        self.settleTiers()
         self.checks.verify(seed: self.seed)
         self.checks.verifyAllAnswered(seed: self.seed)
         for engine in self.engines {
@@ -80,6 +88,7 @@ struct SimulationRun {
                 engine.unregister(worker, at: self.server)
             }
         }
+        self.settleTiers()
         let usage = self.server.cache.usage()
         #expect(usage.leasedCount == 0, "seed \(self.seed)")
         #expect(usage.heldCount == 0, "seed \(self.seed)")
@@ -111,7 +120,7 @@ struct SimulationRun {
         guard let index = self.recentRequest() else { return }
         let request = self.requests[index]
         let fake = self.engines[request.engine]
-        let chunks = self.server.engine.takeAnswer(requestID: request.id, connection: fake.scheduler)
+        guard let chunks = self.answer(of: request, fake.scheduler) else { return }
         // More than its own text: the answer of another engine that uses the same request id. A retrieve must refuse it.
         if request.hit == nil { self.requests[index].hit = min(chunks, request.prompt.chunkCount) }
         guard chunks > 0, chunks <= request.prompt.chunkCount, self.random.chance(30) else { return }

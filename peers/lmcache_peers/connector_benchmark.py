@@ -41,7 +41,8 @@ def measured(client: str, what: str, server: CacheServer, tokens: int) -> dict[s
     """The figures of one fresh process."""
     environment = settings.child_environment(settings.client_environment() if client == OURS else None)
     peers = str(settings.CHECKOUT / "peers")
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH") if client == OURS else "", peers]))
+    package = environment["PYTHONPATH"] if client == OURS else ""
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, peers]))
     environment |= {"LMCACHE_LOG_LEVEL": "ERROR", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}
     command = [sys.executable, "-m", "lmcache_peers.connector_probe", what, str(server.port), str(tokens)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -58,7 +59,9 @@ def compare(server: CacheServer, tokens: int, repeats: int) -> dict[str, dict[st
             for client in (ORIGINAL, OURS):
                 for name, value in measured(client, what, server, tokens).items():
                     found[client].setdefault(name, []).append(value)
-    return {client: {name: statistics.median(values) for name, values in table.items()} for client, table in found.items()}
+    return {
+        client: {name: statistics.median(values) for name, values in table.items()} for client, table in found.items()
+    }
 
 
 def show(figures: dict[str, dict[str, float]], tokens: int) -> int:

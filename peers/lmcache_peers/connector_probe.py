@@ -57,7 +57,9 @@ class Pair:
         length = tokens + 2 * BLOCK
         options = {"lmcache.mp.port": port, "lmcache.mp.host": "tcp://127.0.0.1", "lmcache.mp.mq_timeout": 30}
         config = VllmConfig(
-            model_config=ModelConfig(model=str(settings.MODEL), dtype="float32", max_model_len=length, enforce_eager=True),
+            model_config=ModelConfig(
+                model=str(settings.MODEL), dtype="float32", max_model_len=length, enforce_eager=True
+            ),
             cache_config=CacheConfig(block_size=BLOCK),
             scheduler_config=SchedulerConfig(
                 max_num_seqs=RUNNING, max_num_batched_tokens=length, max_model_len=length, is_encoder_decoder=False
@@ -102,7 +104,8 @@ class Pair:
         """The request is computed from its start; gives the metadata of that step."""
         self.scheduler.update_state_after_alloc(request, SimpleNamespace(get_block_ids=lambda: (blocks,)), 0)
         new = SimpleNamespace(req_id=request.request_id, block_ids=(blocks,), num_computed_tokens=0)
-        return self.scheduler.build_connector_meta(output([new], running([], None, []), {request.request_id: scheduled}))
+        scheduled_tokens = {request.request_id: scheduled}
+        return self.scheduler.build_connector_meta(output([new], running([], None, []), scheduled_tokens))
 
     def work(self, metadata: Any, finished: set[str]) -> set[str]:
         """One step of the worker, without a model."""

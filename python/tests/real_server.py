@@ -43,15 +43,17 @@ def free_port() -> int:
 
 
 class RealServer:
-    """One server process on ports of its own, with chunks of 16 tokens; can be killed and started again."""
+    """One server process on ports of its own, with chunks of 16 tokens unless told otherwise; can be killed and started again."""
 
-    def __init__(self, *options: str, shares_memory: bool = True, l1_gigabytes: str = "0.0625") -> None:
+    def __init__(
+        self, *options: str, shares_memory: bool = True, l1_gigabytes: str = "0.0625", chunk_size: int = CHUNK
+    ) -> None:
         self.port, self.http_port = free_port(), free_port()
         self.url = f"tcp://127.0.0.1:{self.port}"
         name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
         self._command = [
             *command(),
-            *("--port", str(self.port), "--http-port", str(self.http_port), "--chunk-size", str(CHUNK)),
+            *("--port", str(self.port), "--http-port", str(self.http_port), "--chunk-size", str(chunk_size)),
             *("--l1-size-gb", l1_gigabytes, "--eviction-policy", "LRU", "--supported-transfer-mode", "auto"),
             *(("--shm-name", name) if shares_memory else ()),
             *options,
@@ -63,6 +65,10 @@ class RealServer:
     def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=self._log, stderr=self._log)
         eventually(self._is_ready, 20)
+
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         assert self._process is not None
@@ -92,3 +98,11 @@ class RealServer:
             return bool(self.status())
         except OSError:
             return False
+
+
+def leases(server: RealServer) -> int:
+    """What requests still hold."""
+    status = server.status()
+    pool = status["storage_manager"]["l1_manager"]
+    count: int = pool["read_locked_count"] + pool["write_locked_count"] + pool["staging_object_count"]
+    return count + int(status["active_prefetch_jobs"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import random
 import time
 import zlib
 from collections.abc import Callable, Iterable, Sequence
@@ -33,7 +34,13 @@ from vllm.sampling_params import SamplingParams
 from vllm.utils.hashing import sha256
 from vllm.v1.core.kv_cache_utils import get_request_block_hasher, init_none_hash
 from vllm.v1.core.sched.scheduler import Scheduler
-from vllm.v1.kv_cache_interface import FullAttentionSpec, KVCacheConfig, KVCacheGroupSpec, SlidingWindowSpec
+from vllm.v1.kv_cache_interface import (
+    FullAttentionSpec,
+    KVCacheConfig,
+    KVCacheGroupSpec,
+    MambaSpec,
+    SlidingWindowSpec,
+)
 from vllm.v1.outputs import KVConnectorOutput, ModelRunnerOutput
 from vllm.v1.request import Request, RequestStatus
 from vllm.v1.structured_output import StructuredOutputManager
@@ -64,6 +71,12 @@ def window(tokens: int, block: int = BLOCK) -> SlidingWindowSpec:
     return SlidingWindowSpec(
         block_size=block, num_kv_heads=HEADS, head_size=HEAD_SIZE, dtype=torch.float32, sliding_window=tokens
     )
+
+
+def states(block: int = BLOCK) -> MambaSpec:
+    """States as large as a page of the attention layers."""
+    row = block * HEADS * 2 * HEAD_SIZE
+    return MambaSpec(block_size=block, shapes=((row,),), dtypes=(torch.float32,), mamba_cache_mode="align")
 
 
 @dataclass
@@ -111,6 +124,8 @@ def vllm_config(setup: Setup, rank: int = 0) -> Any:
         kv_events_config=KVEventsConfig(enable_kv_cache_events=True, publisher="null") if setup.with_events else None,
     )
     config.cache_config.block_size, config.cache_config.num_gpu_blocks = BLOCK, setup.blocks
+    if any(isinstance(spec, MambaSpec) for spec in setup.groups):
+        config.cache_config.mamba_cache_mode = "align"
     # World sizes above one would start a distributed executor's checks.
     config.parallel_config.world_size = config.parallel_config.tensor_parallel_size = setup.ranks
     config.parallel_config.rank = rank
@@ -141,7 +156,10 @@ class Worker:
         self._setup = setup
         self.connector: Any = LMCacheMPConnector(vllm_config(setup, rank), KVConnectorRole.WORKER, cache_config(setup))
         self.tensors = {
-            f"layer.{index}": torch.zeros(setup.blocks, HEADS, spec.block_size, 2 * HEAD_SIZE)
+            # As a view in blocks shows it; the engine's own tensor cannot be shared on a CPU.
+            f"layer.{index}": torch.zeros(setup.blocks, 1, spec.block_size, HEADS * 2 * HEAD_SIZE)
+            if isinstance(spec, MambaSpec)
+            else torch.zeros(setup.blocks, HEADS, spec.block_size, 2 * HEAD_SIZE)
             for index, spec in enumerate(setup.groups)
         }
         self.connector.register_kv_caches(self.tensors)
@@ -210,10 +228,15 @@ class Worker:
         block = self._tables[name][layer][position // size]
         if block == 0:
             raise WrongBytesError(f"token {position} of {name} has no block in group {layer}")
+        if isinstance(self._setup.groups[layer], MambaSpec):
+            return self.tensors[f"layer.{layer}"][block]
         return self.tensors[f"layer.{layer}"][block, :, position % size]
 
     def _read(self, name: str, layer: int, tokens: Sequence[int], count: int) -> None:
         width = getattr(self._setup.groups[layer], "sliding_window", None)
+        if isinstance(self._setup.groups[layer], MambaSpec):
+            # Of a state only the last one is read.
+            width = 2
         for position in range(0 if width is None else max(0, count + 1 - width), count):
             value = self._value(layer, tokens, position)
             if not bool((self._slot(name, layer, position) == value).all()):
@@ -221,6 +244,8 @@ class Worker:
                 raise WrongBytesError(f"token {position} of {name}, layer {layer}: {found} instead of {value}")
 
     def _write(self, name: str, layer: int, tokens: Sequence[int], start: int, end: int) -> None:
+        if isinstance(self._setup.groups[layer], MambaSpec):
+            start = end - 1
         for position in range(start, end):
             self._slot(name, layer, position).fill_(self._value(layer, tokens, position))
 
@@ -319,3 +344,30 @@ def expected(tokens: Sequence[int], count: int) -> list[int]:
     for _ in range(count):
         known.append(digest(known) % VOCABULARY)
     return known[len(tokens) :]
+
+
+def soak(
+    engine: Engine, salt: Any, seed: int, count: int, on_request: Callable[[int], None] = lambda _: None
+) -> None:
+    """Prompts of mixed lengths with common beginnings, some of which are given up; every answer must be right."""
+    chance = random.Random(seed)
+    shared = [chance.randrange(1000) for _ in range(120)]
+    names: list[str] = []
+    for index in range(count):
+        own = [chance.randrange(1000) for _ in range(chance.randrange(1, 60))]
+        name = f"soak-{seed}-{index}"
+        engine.add(name, shared[: chance.randrange(120)] + own, most=chance.randrange(1, 40), **salt)
+        names.append(name)
+        on_request(index)
+        for _ in range(chance.randrange(6)):
+            engine.step()
+        if chance.random() < 0.2:
+            engine.abort([chance.choice(names)])
+    engine.run(60)
+    for name in names:
+        request = engine.requests[name]
+        tokens = list(request.output_token_ids)
+        assert tokens == expected(request.prompt_token_ids, len(tokens)), name
+    assert engine.free_blocks() == engine.setup.blocks - 1
+    for worker in engine.workers:
+        assert len(worker.sent) == len(set(worker.sent))

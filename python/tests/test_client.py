@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -124,3 +125,17 @@ def test_close_fails_what_is_pending(client: WireClient, server: FakeServer) -> 
         future.result(5)
     with pytest.raises(ConnectionLostError):
         client.call("ping", None)
+
+
+def test_request_of_an_ended_connection_does_not_wait_for_another_server(server: FakeServer) -> None:
+    client = WireClient(server.url)
+    client.call("noop", timeout=5)
+    generation = client.generation
+    server.stop()
+    eventually(lambda: not client.is_connected)
+    started = time.monotonic()
+    with pytest.raises(ConnectionLostError):
+        client.call("noop", timeout=60, generation=generation)
+    assert time.monotonic() - started < 2
+    client.close()
+    server.start()

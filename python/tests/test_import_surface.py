@@ -16,8 +16,17 @@ SURFACE = [
     ("lmcache.integration.vllm.vllm_multi_process_adapter", "ParallelStrategy"),
     ("lmcache.v1.multiprocess.custom_types", "BlockAllocationRecord"),
     ("lmcache.v1.multiprocess.custom_types", "RequestAllocationRecord"),
+    ("lmcache.integration.tensorrt_llm", "destroy_engine"),
     ("lmcache.v1.multiprocess.futures", "MessagingFuture"),
     ("lmcache.v1.multiprocess.futures", "DeviceMessagingFuture"),
+    ("lmcache.integration.sglang.lmcache_mp_metadata", "LMCacheExternalFlow"),
+    ("lmcache.integration.sglang.lmcache_mp_metadata", "LMCachePendingStore"),
+    ("lmcache.integration.sglang.unified_lmcache_mp_connector", "UnifiedLMCacheMPConnector"),
+    ("lmcache.integration.sglang.sglang_adapter", "LMCacheLayerwiseConnector"),
+    ("lmcache.integration.sglang.sglang_adapter", "LoadMetadata"),
+    ("lmcache.integration.sglang.sglang_adapter", "StoreMetadata"),
+    ("lmcache.integration.sglang.multi_process_adapter", "LMCacheMPConnector"),
+    ("lmcache.integration.sglang.utils", "lmcache_get_config"),
 ]
 
 

@@ -1,6 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -156,3 +157,14 @@ def test_reports_and_clearing(adapter: LMCacheMPSchedulerAdapter, server: FakeSe
     assert adapter.reset_cache()
     assert server.of("clear") == [[False]]
     assert server.of("report_block_allocation")[0][2] == [{"req_id": "a", "new_block_ids": [1], "new_token_ids": [2]}]
+
+
+def test_server_that_does_not_know_what_it_can_does_not_hold_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmcache.integration.vllm.chunk_size.CAPABILITY_SECONDS", 0.2)
+    server = FakeServer({"get_experimental": SILENCE})
+    started = time.monotonic()
+    adapter = LMCacheMPSchedulerAdapter(server.url, None, "m", 1, 0, 16, mq_timeout=60)
+    assert time.monotonic() - started < 10
+    assert adapter.chunk_size == 16
+    adapter.shutdown()
+    server.stop()

@@ -60,6 +60,7 @@ def test_keys_of_others_are_left_alone() -> None:
         ({"transfer_intermediate_tensors": True}, "transfer_intermediate_tensors is not supported: query tensors"),
         ({"isolated_ipc": "on"}, "isolated_ipc is not supported"),
         ({"use_vmm_api": "1"}, "use_vmm_api is not supported"),
+        ({"lazy_offload": "yes"}, "lazy_offload is not supported: stores are made as soon as"),
         ({"autostart": True, "server_urls": "a:1,b:2"}, "autostart starts one server"),
         ({"autostart": True, "autostart__server_args": "--port 3"}, "server_args has --port"),
         ({"autostart": True, "autostart__server_args": "'"}, "server_args cannot be split"),

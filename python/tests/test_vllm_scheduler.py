@@ -3,20 +3,19 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gates import Gate
-from real_server import RealServer
+from real_server import RealServer, leases
 from waiting import eventually
 
 pytest.importorskip("torch")
 pytest.importorskip("vllm")
 
-from scheduler_harness import Engine, Setup, expected, full, window  # noqa: E402
+from scheduler_harness import Engine, Setup, expected, full, soak, states, window  # noqa: E402
 
 PROMPT = [7 * index % 991 for index in range(100)]
 """Six chunks and four tokens."""
@@ -48,13 +47,6 @@ def engines(server: RealServer, tmp_path: Path) -> Iterator[Any]:
 def salt(request: Any) -> dict[str, str]:
     """Keeps the tests of one server apart."""
     return {"cache_salt": request.node.name.replace("[", "-").replace("]", "")}
-
-
-def leases(server: RealServer) -> int:
-    status = server.status()
-    pool = status["storage_manager"]["l1_manager"]
-    count: int = pool["read_locked_count"] + pool["write_locked_count"] + pool["staging_object_count"]
-    return count + int(status["active_prefetch_jobs"])
 
 
 def plans(engine: Engine) -> list[Any]:
@@ -279,6 +271,26 @@ def test_blocks_that_left_a_window_are_never_stored(
         server.stop()
 
 
+@pytest.mark.parametrize("caching", [False, True])
+@pytest.mark.parametrize("step_tokens", [16, 40, 64])
+def test_states_are_loaded_only_where_there_is_one(
+    engines: Any, salt: Any, caching: bool, step_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lmcache.integration.vllm.state_pages.as_blocks", lambda _, caches, __: caches)
+    engine = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens, prefix_caching=caching)
+    assert engine.complete("cold", PROMPT, **salt) == expected(PROMPT, 4)
+    other = engines(groups=[full(), states()], blocks=80, step_tokens=step_tokens)
+    assert other.complete("warm", PROMPT, **salt) == expected(PROMPT, 4)
+    assert other.hits["warm"] % 16 == 0
+    assert step_tokens != 16 or other.hits["warm"] == 96
+    soak(engine, salt, seed=5, count=15)
+
+
+def test_recurrent_layers_in_cpu_memory_are_refused(server: RealServer, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="recurrent layers cannot be cached from CPU memory"):
+        Engine(Setup(url=server.url, folder=tmp_path, groups=[full(), states()]))
+
+
 def test_idle_steps_carry_nothing(engines: Any, salt: Any) -> None:
     engine = engines()
     seen = plans(engine)
@@ -324,27 +336,3 @@ def test_statistics_reach_the_client_and_the_metrics(engines: Any, salt: Any) ->
     engine.complete("warm", PROMPT, **salt)
     seconds = [value for data in engine.stats for value in data["lookup_duration_seconds"]]
     assert len(seconds) == 2 and all(0 <= value < 5 for value in seconds)
-
-
-def soak(engine: Engine, salt: Any, seed: int, count: int) -> None:
-    """Prompts of mixed lengths with common beginnings, some of which are given up; every answer must be right."""
-    chance = random.Random(seed)
-    shared = [chance.randrange(1000) for _ in range(120)]
-    names: list[str] = []
-    for index in range(count):
-        own = [chance.randrange(1000) for _ in range(chance.randrange(1, 60))]
-        name = f"soak-{seed}-{index}"
-        engine.add(name, shared[: chance.randrange(120)] + own, most=chance.randrange(1, 40), **salt)
-        names.append(name)
-        for _ in range(chance.randrange(6)):
-            engine.step()
-        if chance.random() < 0.2:
-            engine.abort([chance.choice(names)])
-    engine.run(30)
-    for name in names:
-        request = engine.requests[name]
-        tokens = list(request.output_token_ids)
-        assert tokens == expected(request.prompt_token_ids, len(tokens)), name
-    assert engine.free_blocks() == engine.setup.blocks - 1
-    for worker in engine.workers:
-        assert len(worker.sent) == len(set(worker.sent))

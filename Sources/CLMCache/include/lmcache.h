@@ -131,6 +131,10 @@ void lmcache_destroy(lmcache_instance *instance);
 // was answered and unregister_kv_cache was, or lmcache_destroy() has returned. Stores and retrieves are answered when
 // all bytes are in place.
 //
+// A caller that copies itself registers with register_kv_cache_engine_driven_context, here and only here. shm_name in the
+// reply is then "process:ADDRESS", decimal: where in this process the slots of prepare_store and prepare_retrieve are
+// counted from. A slot may be touched until its commit, and none after lmcache_destroy() has been called.
+//
 // subscribe_kv_events is for the socket only.
 
 /// Sends a request and waits for its reply, at most timeout_ms milliseconds.

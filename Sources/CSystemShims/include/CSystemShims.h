@@ -22,6 +22,11 @@ int lmc_memfd_create(const char *name);
 /// Returns 0, or -1 with errno set (ENOSPC when the file system is full).
 int lmc_file_allocate(int fd, off_t offset, off_t length);
 
+/// fsetxattr(2), replacing what is there. Returns 0, or -1 with errno set (ENOTSUP where the file system has none).
+int lmc_file_set_attribute(int fd, const char *name, const void *value, size_t length);
+/// fgetxattr(2). Returns the value's length, or -1 with errno set (ENODATA without the attribute).
+ssize_t lmc_file_attribute(int fd, const char *name, void *value, size_t length);
+
 /// madvise(2) MADV_POPULATE_WRITE: maps pages ahead of use. Returns 0, or -1 with errno set (EINVAL before Linux 5.14).
 int lmc_populate_write(void *address, size_t length);
 
@@ -58,5 +63,15 @@ void lmc_write_standard_error(const char *bytes, size_t length);
 /// Writes a log line and never waits long: when nobody reads for 100 ms, this line and those after it are dropped until
 /// somebody reads again. Any thread; lines do not mix. Returns 0, or -1 when bytes were dropped.
 int lmc_write_or_drop(int fd, const char *bytes, size_t length);
+
+/// Calls curl_easy_setopt or curl_easy_getinfo, found at run time: Swift cannot call functions with open argument lists.
+/// Each returns what the function does.
+int lmc_curl_set_long(void *function, void *handle, int option, long value);
+int lmc_curl_set_offset(void *function, void *handle, int option, int64_t value);
+int lmc_curl_set_pointer(void *function, void *handle, int option, const void *value);
+
+/// CRC-32C of bytes that follow bytes with checksum `before` (0 for none). With the processor's instruction where there
+/// is one.
+uint32_t lmc_crc32c(uint32_t before, const void *bytes, size_t length);
 
 #endif

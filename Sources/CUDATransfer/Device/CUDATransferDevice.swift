@@ -106,6 +106,7 @@ package final class CUDATransferDevice: TransferDevice {
         let session = CUDASession(
             lease: lease, layout: layout, tensors: tensors, arena: self.source.view, settings: self.settings,
             exporter: registration.exporter, counters: self.counters, uptime: self.uptime, notify: self.notify)
+        SharingEvents(driver: lease.context.driver, uptime: self.uptime).wait(for: registration.tensors)
         do throws(DeviceError) {
             guard session.plan.largestBlockByteCount <= 256 << 20 else {
                 throw .invalid(

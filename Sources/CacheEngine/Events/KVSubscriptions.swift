@@ -107,9 +107,12 @@ package struct KVSubscriptions: Sendable {
     ///
     /// Unknown streams and surplus acks are ignored.
     package mutating func acknowledged(_ stream: EventStreamID, log: KVEventLog) -> [KVSubscriptionAction] {
-        guard self.subscriptions[stream] != nil else { return [] }
-        self.subscriptions[stream]?.hasCredit = true
-        return self.advance(stream, log: log).map { [$0] } ?? []
+        // A control message does not repeat the operation, which the next batch has to echo.
+        guard let instance = self.subscriptions[stream]?.instance, let opened = self.streams[instance] else {
+            return []
+        }
+        self.subscriptions[opened]?.hasCredit = true
+        return self.advance(opened, log: log).map { [$0] } ?? []
     }
 
     /// The client no longer wants the stream; nothing is sent.

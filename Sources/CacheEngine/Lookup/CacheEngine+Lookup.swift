@@ -32,7 +32,7 @@ extension CacheEngine {
             namespace: namespace, worldSize: key.worldSize, windows: layout.windows, hashes: text.hashes,
             readerCount: Self.shares(key.readerCount))
         let lease = self.cache.acquire(query)
-        let asksTiers = lease.chunkCount < wanted && self.secondTier.isActive
+        let asksTiers = lease.chunkCount < wanted && self.secondTier.isAsked
         let prefetch = asksTiers ? self.secondTier.ticket(requestID: key.requestID) : nil
         let owner = Session.Owner(namespace: namespace, worldSize: key.worldSize)
         let record = LookupRecord(

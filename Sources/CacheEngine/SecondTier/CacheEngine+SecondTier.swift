@@ -36,7 +36,7 @@ extension CacheEngine {
         let model = ModelLayouts.Model(name: modelName, worldSize: worldSize)
         let chunks = tokens.count / self.configuration.chunkSize
         let (layout, byteCounts) = self.state.withLock { ($0.layouts[model], $0.layouts.byteCounts(of: model)) }
-        guard let layout, self.secondTier.isActive else { return nil }
+        guard let layout, self.secondTier.isAsked else { return nil }
         guard chunks > 0 else { return (nil, 0) }
         let namespace = self.cache.intern(
             Namespace(modelName: modelName, cacheSalt: cacheSalt, layoutSignature: layout.signature))

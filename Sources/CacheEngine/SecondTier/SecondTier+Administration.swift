@@ -157,7 +157,8 @@ extension SecondTier {
                 stores: state.stores.counters, prefetches: state.prefetches.counters,
                 trackedObjects: state.stores.trackedObjects, storesInFlight: state.stores.inFlightCount,
                 prefetchesQueued: state.prefetches.queuedCount, prefetchesInFlight: state.prefetches.inFlightCount,
-                prefetchesLoading: state.prefetches.count { $0 }, isIdle: state.stores.isIdle && state.prefetches.isIdle
+                prefetchesLoading: state.prefetches.count { $0 }, firstDeadline: state.prefetches.firstDeadline,
+                isIdle: state.stores.isIdle && state.prefetches.isIdle
             )
         }
     }
@@ -193,5 +194,7 @@ package struct SecondTierReport: Sendable {
     package let prefetchesQueued: Int
     package let prefetchesInFlight: Int
     package let prefetchesLoading: Int
+    /// The earliest deadline of a running prefetch, by the tiers' clock.
+    package let firstDeadline: L2Instant?
     package let isIdle: Bool
 }

@@ -50,7 +50,7 @@ extension SecondTier {
         }
         if case .failed(let failure) = binding, let tier {
             self.metrics.l2Failed(tier: tier.name, reason: failure.label)
-            _ = tier.report(false, now: now)
+            self.report(.fails, tier)
         }
         for one in work {
             switch one {

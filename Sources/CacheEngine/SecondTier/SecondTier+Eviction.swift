@@ -41,6 +41,7 @@ extension SecondTier {
                 self.post(.evicted(tier.id))
             })
         if case .accepted = submission { return }
+        self.report(.none, tier)
         self.post(.evicted(tier.id))
     }
 

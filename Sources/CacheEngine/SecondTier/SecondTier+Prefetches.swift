@@ -217,6 +217,7 @@ extension SecondTier {
             }
         case .busy, .closed:
             self.metrics.l2Refused(tier: tier.name)
+            self.report(.none, tier)
             refused()
         }
     }

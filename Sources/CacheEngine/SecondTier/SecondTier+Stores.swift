@@ -42,9 +42,7 @@ extension SecondTier {
 
     func submitStore(_ batch: StoreController.Batch) {
         let failed = Array(repeating: StoreController.Ending.failed, count: batch.items.count)
-        guard let tier = self.tier(batch.tier), tier.request(now: self.clock.now()) else {
-            return self.post(.batchEnded(batch, failed))
-        }
+        guard let tier = self.tier(batch.tier) else { return self.post(.batchEnded(batch, failed)) }
         let name = self.cache.namespace(batch.namespace)
         var objects: [L2Object] = []
         var indices: [Int] = []
@@ -59,6 +57,8 @@ extension SecondTier {
         if gone > 0 {
             self.metrics.l1ReadFailed(objects: gone, model: name.modelName, reason: .notFound, during: .store)
         }
+        guard !objects.isEmpty else { return self.post(.batchEnded(batch, batch.items.map { _ in .gone })) }
+        guard tier.request(now: self.clock.now()) else { return self.post(.batchEnded(batch, failed)) }
         let places = indices
         let started = self.clock.now()
         self.metrics.l2StoreSubmitted(objects: objects.count, salt: name.cacheSalt)
@@ -82,6 +82,7 @@ extension SecondTier {
             })
         if case .accepted = submission { return }
         self.metrics.l2Refused(tier: tier.name)
+        self.report(.none, tier)
         self.post(.batchEnded(batch, failed))
     }
 
@@ -92,12 +93,17 @@ extension SecondTier {
 
     /// Tells the tier's breaker whether the medium answered: one item that was carried out, or honestly missed, is enough.
     func report(_ results: [L2Result], _ tier: Tier) {
-        guard !results.isEmpty else { return }
         let failures = results.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
-        let isAnswering = failures.count < results.count || failures.contains { !$0.isOfTheMedium }
         for failure in failures { self.metrics.l2Failed(tier: tier.name, reason: failure.label) }
-        guard tier.report(isAnswering, now: self.clock.now()) else { return }
-        if isAnswering {
+        let isAnswering = failures.count < results.count || failures.contains(where: \.isAnAnswer)
+        self.report(
+            isAnswering ? .answers : failures.contains(where: \.isOfTheMedium) ? .fails : .none, tier)
+    }
+
+    /// Logs when a breaker opens or closes.
+    func report(_ evidence: Tier.Evidence, _ tier: Tier) {
+        guard tier.report(evidence, now: self.clock.now()) else { return }
+        if tier.isAnswering {
             self.logger.info("L2 \(tier.name) answers again")
         } else {
             self.logger.warning("L2 \(tier.name) does not answer; it is left out for a while")
@@ -116,11 +122,19 @@ extension StoreController.Ending {
 }
 
 extension L2Failure {
-    /// Says something about the medium, not about the object or about us.
+    /// Says that the medium does not do its work.
     var isOfTheMedium: Bool {
         switch self {
         case .expired, .unavailable, .injected, .system: true
         case .cancelled, .closed, .full, .unspellable: false
+        }
+    }
+
+    /// Says that it does, although not for this object.
+    var isAnAnswer: Bool {
+        switch self {
+        case .full, .unspellable: true
+        case .expired, .unavailable, .injected, .system, .cancelled, .closed: false
         }
     }
 }

@@ -62,7 +62,8 @@ package final class SecondTier: Sendable {
     private let activeTiers = Atomic<Int>(0)
     private let signal = StopSignal()
     private let thread = Mutex<NativeThread?>(nil)
-    private let closing = Atomic<Bool>(false)
+    private let isEnding = Atomic<Bool>(false)
+    private let isClosing = Atomic<Bool>(false)
 
     init(
         settings: SecondTierSettings, cache: L1Cache, clock: any L2Clock, hash: (algorithm: String, seed: String),
@@ -87,8 +88,11 @@ package final class SecondTier: Sendable {
         self.delivery.withLock { $0 = Delivery(finished: finished) }
     }
 
-    /// True when there is a tier to ask. One atomic read.
+    /// True when there is a tier that takes stores. One atomic read.
     var isActive: Bool { self.activeTiers.load(ordering: .relaxed) > 0 }
+
+    /// True when there is a tier to ask. At most two atomic reads.
+    var isAsked: Bool { self.isActive && !self.isEnding.load(ordering: .relaxed) }
 
     func countActive() {
         let count = self.state.withLock { state in state.tiers.count { !$0.isDraining } }
@@ -106,7 +110,7 @@ package final class SecondTier: Sendable {
 
     /// Starts the thread with the first tier.
     func startThread() {
-        guard self.settings.runsThreads, !self.closing.load(ordering: .relaxed) else { return }
+        guard self.settings.runsThreads, !self.isClosing.load(ordering: .relaxed) else { return }
         self.thread.withLock { thread in
             guard thread == nil else { return }
             thread = NativeThread(name: "l2-controller") { @Sendable [self] in
@@ -117,8 +121,10 @@ package final class SecondTier: Sendable {
 
     /// A few milliseconds while something has a deadline, else long enough to cost nothing.
     private var pauseMilliseconds: Int {
-        let isBusy = self.state.withLock { !$0.prefetches.isIdle || !$0.stores.isIdle || !$0.evicting.isEmpty }
-        return isBusy ? 5 : 200
+        self.state.withLock { state in
+            if !state.prefetches.isIdle || state.stores.inFlightCount > 0 || !state.evicting.isEmpty { return 5 }
+            return state.stores.isIdle ? 200 : 50
+        }
     }
 
     /// Takes up what has happened and what is due, until nothing is left to do. One thread at a time.
@@ -176,6 +182,7 @@ package final class SecondTier: Sendable {
             self.complete(self.state.withLock { $0.stores.finish(batch, endings: endings, now: now) })
             self.startStores(now: now)
         case .bound(let key, let binding): self.bound(key, binding, now: now)
+        case .ended: self.decide { $0.prefetches.endAll() }
         case .evicted(let tier): self.state.withLock { _ = $0.evicting.remove(tier) }
         }
     }
@@ -195,14 +202,16 @@ package final class SecondTier: Sendable {
 
     // MARK: End
 
-    /// Ends every prefetch with what is there; nobody waits any more.
+    /// Ends every prefetch with what is there; nobody waits any more, and no lookup asks. Waits a moment for it.
     package func endPrefetches() {
-        self.activeTiers.store(0, ordering: .relaxed)
+        self.isEnding.store(true, ordering: .relaxed)
         guard self.state.withLock({ !$0.tiers.isEmpty }) else { return }
-        self.stopThread()
-        self.pump()
-        self.perform(self.state.withLock { $0.prefetches.endAll() })
-        self.pump()
+        self.post(.ended)
+        let pause = StopSignal()
+        for _ in 0..<500 where self.state.withLock({ !$0.prefetches.isIdle }) {
+            guard self.settings.runsThreads else { return self.pump() }
+            _ = pause.wait(milliseconds: 2)
+        }
     }
 
     /// Ends prefetches, gives queued stores some time, then closes the adapters. Blocks.
@@ -210,12 +219,15 @@ package final class SecondTier: Sendable {
     /// - Returns: False when a transfer still touches the first tier's memory.
     package func close() -> Bool {
         self.endPrefetches()
+        self.stopThread()
+        self.pump()
         let pause = StopSignal()
         let deadline = self.clock.now().advanced(milliseconds: UInt64(max(0, self.settings.drainMilliseconds)))
         while self.settings.runsThreads, self.clock.now() < deadline, self.hasReachableStores() {
             self.pump()
             _ = pause.wait(milliseconds: 2)
         }
+        self.activeTiers.store(0, ordering: .relaxed)
         var isDrained = true
         for tier in self.state.withLock({ $0.tiers }) {
             isDrained = tier.close(milliseconds: self.settings.closeMilliseconds) && isDrained
@@ -238,7 +250,7 @@ package final class SecondTier: Sendable {
     }
 
     private func stopThread() {
-        guard !self.closing.exchange(true, ordering: .relaxed) else { return }
+        guard !self.isClosing.exchange(true, ordering: .relaxed) else { return }
         self.signal.raise()
         self.thread.withLock { thread in
             defer { thread = nil }

@@ -18,6 +18,8 @@ enum SecondTierEvent: Sendable {
     case batchEnded(StoreController.Batch, [StoreController.Ending])
     case bound(TierBindings.Key, L2Binding)
     case evicted(TierID)
+    /// The server stops: prefetches end with what is there.
+    case ended
 }
 
 /// What waits for a medium's manifest.

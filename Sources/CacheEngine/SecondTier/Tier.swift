@@ -45,11 +45,24 @@ final class Tier: Sendable {
 
     func request(now: L2Instant) -> Bool { self.breaker.withLock { $0.request(now: now) } != .refuse }
 
+    /// What the end of a task says about the medium.
+    enum Evidence: Sendable {
+        case answers, fails
+        /// Nothing: it was never asked, or nobody waited.
+        case none
+    }
+
     /// Returns true when the breaker opened or closed just now.
-    func report(_ isAnswering: Bool, now: L2Instant) -> Bool {
+    func report(_ evidence: Evidence, now: L2Instant) -> Bool {
         self.breaker.withLock { breaker in
             let before = breaker.isOpen
-            if isAnswering { breaker.succeeded() } else { breaker.failed(now: now) }
+            switch evidence {
+            case .answers: breaker.succeeded()
+            case .fails: breaker.failed(now: now)
+            case .none:
+                // A probe must end, or nothing passes for a long time.
+                if case .halfOpen = breaker.state { breaker.failed(now: now) }
+            }
             return before != breaker.isOpen
         }
     }
@@ -73,6 +86,7 @@ final class Tier: Sendable {
 }
 
 extension L2Breaker {
+    /// Nothing but a probe passes.
     var isOpen: Bool { self.state != .closed }
 }
 

@@ -167,8 +167,13 @@ extension MemoryDescriptor {
         try self.init(data: PayloadReader(data))
     }
 
-    /// Decodes an extension's data: one map whose unknown fields are refused.
+    /// Decodes an extension's data: one map whose unknown fields are refused, or a pickle of an older client.
     init(data: PayloadReader) throws(ProtocolError) {
+        if data.isPickled {
+            let wrapper = try PickledWrapper(data.messages.remainingBytes)
+            self = try MemoryDescriptor(data: PayloadReader(frame: try wrapper.encodedMap()))
+            return
+        }
         var reader = data
         let type = try Self.type(of: data)
         var partial = PartialDescriptor()
@@ -186,9 +191,6 @@ extension MemoryDescriptor {
     /// Finds the type first: fields may come in any order.
     private static func type(of data: PayloadReader) throws(ProtocolError) -> DescriptorType {
         var reader = data
-        if reader.isPickled {
-            throw .notAccepted(field: "type", given: "a pickled descriptor", accepted: "a MessagePack map")
-        }
         var type: DescriptorType?
         for _ in 0..<(try reader.mapCount("")) {
             let name = try reader.string("")

@@ -83,8 +83,12 @@ package enum CacheOperation: String, CaseIterable, Sendable {
         }
     }
 
+    /// What 0.5.3 and 0.5.4 send for `get_experimental`; other numbers of theirs above 24 have other meanings now, and
+    /// none is for engines.
+    private static let earlierGetExperimental: UInt8 = 40
+
     private static let byLegacyID: [UInt8: CacheOperation] = {
-        var table: [UInt8: CacheOperation] = [:]
+        var table = [Self.earlierGetExperimental: CacheOperation.getExperimental]
         for operation in Self.allCases {
             if let number = operation.legacyID { table[number] = operation }
         }

@@ -82,10 +82,18 @@ package struct EndSessionRequest: OperationRequest {
 }
 
 extension PayloadFrames {
-    /// A key, and a number that clients set to the key's reader count and servers ignore.
+    /// A key, and a number that clients set to the key's reader count.
+    ///
+    /// Before 0.5.5 keys had no reader count, and the number was the engine's tensor-parallel size. Where that is more
+    /// than the key's world, workers share one shard and each of them reads it.
     fileprivate func keyAndReaderCount() throws(ProtocolError) -> CacheKey {
-        _ = try self.lenientInteger(1, "num_kv_readers")
-        return try self.key()
+        let number = try self.lenientInteger(1, "num_kv_readers")
+        var key = try self.key()
+        if key.readerCount == 0 {
+            let size = Int(min(max(1, number), Int64(ProtocolLimits.readerCount)))
+            key.readerCount = size > key.worldSize ? size : 1
+        }
+        return key
     }
 }
 

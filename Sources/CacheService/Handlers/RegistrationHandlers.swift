@@ -49,10 +49,17 @@ extension CacheService {
         }
     }
 
+    /// Nor does another process learn one.
+    private func checkProcessPool(from connection: ConnectionID?) throws(EngineError) {
+        guard self.engine.cache.pool?.isAddress == true, connection != self.directConnection else { return }
+        throw .registrationRefused(reason: "the cache lies in its engine's own process, which alone may reach its pool")
+    }
+
     private func registerEngineDriven(_ call: ServiceCall) {
         guard self.mode.servesEngineDriven else { return self.refuseMode(.registerEngineDriven, call) }
         guard let request = self.decoded(RegisterEngineDrivenRequest.self, .registerEngineDriven, call) else { return }
         do throws(EngineError) {
+            try self.checkProcessPool(from: call.connection)
             let pool = try self.engine.register(request.registration, connection: call.connection)
             self.answer(
                 call, RegisterEngineDrivenReply(shmName: pool?.name ?? "", poolSize: pool?.byteCount ?? 0))

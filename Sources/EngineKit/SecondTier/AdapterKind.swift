@@ -7,10 +7,13 @@ package struct AdapterSurroundings: Sendable {
     package var clock: any L2Clock
     /// Of objects in the pool, in bytes; what padded files are a multiple of.
     package var alignment: Int
+    /// Gets a line when a server goes away and when it is back.
+    package var log: L2Log
 
-    package init(clock: any L2Clock = MonotonicL2Clock(), alignment: Int = 4096) {
+    package init(clock: any L2Clock = MonotonicL2Clock(), alignment: Int = 4096, log: L2Log = .none) {
         self.clock = clock
         self.alignment = alignment
+        self.log = log
     }
 }
 

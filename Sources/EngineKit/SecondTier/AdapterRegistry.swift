@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import L2FileSystem
+import L2RESP
+import L2S3
 package import L2Storage
 package import Telemetry
 
@@ -8,7 +10,9 @@ package import Telemetry
 package enum AdapterRegistry {
     /// A further adapter is one entry more.
     private static let kinds: [AdapterKind] =
-        FileSystemAdapter.types.map { AdapterKind(type: $0, plan: Self.fileSystem) } + [
+        FileSystemAdapter.types.map { AdapterKind(type: $0, plan: Self.fileSystem) }
+        + RESPAdapter.types.map { AdapterKind(type: $0, plan: Self.redis) } + [
+            AdapterKind(type: S3Configuration.type, plan: Self.s3),
             AdapterKind(type: "mock", plan: Self.memory),
             AdapterKind(type: "fault_inject", plan: Self.faultInjecting),
         ]
@@ -47,6 +51,27 @@ package enum AdapterRegistry {
         }
     }
 
+    private static func redis(_ configuration: L2AdapterConfiguration) throws(L2ConfigurationError) -> AdapterPlan {
+        let settings = try RESPConfiguration(
+            configuration, environment: ProcessVariables.named(RESPAdapter.variables))
+        return AdapterPlan(configuration: configuration) { (around) throws(AdapterStartError) in
+            RESPAdapter.start(settings, clock: around.clock, log: around.log)
+        }
+    }
+
+    private static func s3(_ configuration: L2AdapterConfiguration) throws(L2ConfigurationError) -> AdapterPlan {
+        let settings = try S3Configuration(configuration)
+        return AdapterPlan(configuration: configuration) { (around) throws(AdapterStartError) in
+            do throws(L2ConfigurationError) {
+                return try S3Adapter.start(
+                    settings, environment: ProcessVariables.named(S3Adapter.variables), clock: around.clock,
+                    log: around.log)
+            } catch {
+                throw AdapterStartError(error.description)
+            }
+        }
+    }
+
     private static func memory(_ configuration: L2AdapterConfiguration) throws(L2ConfigurationError) -> AdapterPlan {
         let settings = try MemoryConfiguration(configuration)
         return AdapterPlan(configuration: configuration) { (around) throws(AdapterStartError) in
@@ -59,16 +84,9 @@ package enum AdapterRegistry {
     private static func faultInjecting(
         _ configuration: L2AdapterConfiguration
     ) throws(L2ConfigurationError) -> AdapterPlan {
-        var options = configuration.options
-        guard let inner = options.value("inner") else {
-            throw L2ConfigurationError("\(options.context): 'inner' is missing; accepted is another adapter's object")
-        }
-        var faults = FaultPlan()
-        faults.rate = try options.number("rate", in: 0...1) ?? 0
-        faults.seed = UInt64(try options.integer("seed", in: 0...Int.max) ?? 0)
-        try options.finish()
-        let plan = try self.plan(inner)
-        let chosen = faults
+        let settings = try FaultInjectionConfiguration(configuration)
+        let plan = try self.plan(settings.inner)
+        let chosen = settings.plan
         return AdapterPlan(configuration: configuration) { (around) throws(AdapterStartError) in
             FaultInjectingL2Adapter(try plan.start(around), plan: chosen)
         }

@@ -15,7 +15,7 @@ extension ConfigurationKeys {
         ConfigurationKey("remote_serde", .choice(["naive"]), "naive"),
         ConfigurationKey("cache_policy", .choice(["LRU"]), "LRU"),
         ConfigurationKey(
-            "pre_caching_hash_algorithm", .choice(["builtin", "blake3", "sha256_cbor", "sha256_cbor_64bit"]),
+            "pre_caching_hash_algorithm", .choice(["builtin", "blake3", "sha256_cbor"]),
             "builtin"),
         ConfigurationKey("pin_timeout_sec", .integer(1...31_536_000), 300),
         ConfigurationKey("extra_config", .object),

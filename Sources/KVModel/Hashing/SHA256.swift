@@ -3,15 +3,18 @@
 /// SHA-256, fed byte by byte.
 ///
 /// Source: FIPS 180-4.
-struct SHA256 {
+package struct SHA256 {
     private var state: InlineArray<8, UInt32> = [
         0x6A09_E667, 0xBB67_AE85, 0x3C6E_F372, 0xA54F_F53A, 0x510E_527F, 0x9B05_688C, 0x1F83_D9AB, 0x5BE0_CD19,
     ]
     private var block = InlineArray<16, UInt32>(repeating: 0)
     private var byteCount: UInt64 = 0
 
+    /// Begins an empty message.
+    package init() {}
+
     /// Appends one byte to the message.
-    mutating func append(_ byte: UInt8) {
+    package mutating func append(_ byte: UInt8) {
         let position = Int(truncatingIfNeeded: self.byteCount & 63)
         self.block[position >> 2] = self.block[position >> 2] << 8 | UInt32(byte)
         self.byteCount += 1
@@ -19,7 +22,7 @@ struct SHA256 {
     }
 
     /// Appends the `count` low bytes of a number, most significant first.
-    mutating func append(_ number: UInt64, byteCount count: Int) {
+    package mutating func append(_ number: UInt64, byteCount count: Int) {
         var shift = count * 8
         while shift > 0 {
             shift -= 8
@@ -28,7 +31,7 @@ struct SHA256 {
     }
 
     /// Ends the message.
-    consuming func finalized() -> ChunkHash {
+    package consuming func finalized() -> ChunkHash {
         let bits = self.byteCount * 8
         self.append(0x80)
         while self.byteCount & 63 != 56 { self.append(0) }

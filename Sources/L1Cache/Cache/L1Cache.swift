@@ -72,9 +72,13 @@ package final class L1Cache: Sendable {
     /// Valid until `stop`.
     package var arenaBase: UnsafeMutableRawPointer { self.arena.memory.base }
 
-    /// What an engine needs to open the arena; nil when it has no name.
+    /// What an engine needs to open the arena; nil when it has no name and is not offered by its address.
     package var pool: PoolOffer? {
-        self.arena.name.map { PoolOffer(name: $0, byteCount: self.arena.capacityBytes) }
+        let byteCount = self.arena.capacityBytes
+        if let name = self.arena.name { return PoolOffer(name: name, byteCount: byteCount) }
+        guard self.configuration.isOfferedByAddress else { return nil }
+        let address = UInt(bitPattern: self.arenaBase)
+        return PoolOffer(name: "process:\(address)", byteCount: byteCount, isAddress: true)
     }
 
     /// The number of a (model, salt) pair; nil when too many were named.

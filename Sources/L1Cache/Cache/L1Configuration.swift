@@ -12,6 +12,8 @@ package struct L1Configuration: Sendable {
     package var segmentName: String?
     /// False for memory without a name, which engines cannot open.
     package var isSharedByName = true
+    /// Whether memory without a name is offered by its address, to workers in this process.
+    package var isOfferedByAddress = false
     package var policy = EvictionPolicyKind.lru
     /// Fraction of the capacity from which on the evictor works.
     package var triggerWatermark = 0.8

@@ -48,10 +48,12 @@ package struct EvictionRound: Sendable, Equatable {
     package init() {}
 }
 
-/// What an engine on the same host needs to open the arena.
+/// What an engine on the same host, or in this process, needs to open the arena.
 package struct PoolOffer: Sendable, Equatable {
-    /// Without a leading slash.
+    /// Without a leading slash; `process:` and the decimal address for memory of this process.
     package let name: String
     /// The whole capacity.
     package let byteCount: Int
+    /// Whether the name is an address, which is of no use, and none of the business of, other processes.
+    package var isAddress = false
 }

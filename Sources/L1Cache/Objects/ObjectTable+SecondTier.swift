@@ -2,15 +2,12 @@
 
 /// What a tier behind the first one needs.
 extension ObjectTable {
-    /// Holds every resident cell of the query's chunks, whatever prefix they make.
-    mutating func survey(_ query: PrefixQuery) -> PrefixSurvey {
-        guard let worldSize = UInt8(exactly: query.worldSize), worldSize > 0 else {
-            return PrefixSurvey(rows: 0, chunks: 0)
-        }
+    /// Holds every resident cell of some of the query's chunks, whatever prefix they make.
+    mutating func survey(_ query: PrefixQuery, chunks: Range<Int>, into survey: inout PrefixSurvey) {
+        guard let worldSize = UInt8(exactly: query.worldSize), worldSize > 0 else { return }
         let rows = query.windows.count * query.worldSize
-        var survey = PrefixSurvey(rows: rows, chunks: query.hashes.count)
-        for (chunk, hash) in query.hashes.enumerated() {
-            let key = FamilyKey(namespace: query.namespace, worldSize: worldSize, hash: hash)
+        for chunk in chunks {
+            let key = FamilyKey(namespace: query.namespace, worldSize: worldSize, hash: query.hashes[chunk])
             guard let family = self.families.find(key) else { continue }
             var index = self.families[family].firstObject
             while index != Self.none {
@@ -27,7 +24,6 @@ extension ObjectTable {
                 index = object.next
             }
         }
-        return survey
     }
 
     /// Marks staged objects as temporary: once visible they go with their last user.

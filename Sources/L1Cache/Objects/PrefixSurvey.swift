@@ -14,7 +14,14 @@ package struct PrefixSurvey: Sendable {
     /// One hold on each resident cell.
     package internal(set) var holds: [ObjectHandle] = []
 
-    init(rows: Int, chunks: Int) {
-        self.cells = Array(repeating: .absent, count: rows * chunks)
+    package init(cells: [Cell], holds: [ObjectHandle]) {
+        self.cells = cells
+        self.holds = holds
+    }
+
+    /// Nothing is there; no cells for a world of an impossible size.
+    init(_ query: PrefixQuery) {
+        let ranks = UInt8(exactly: query.worldSize).map(Int.init) ?? 0
+        self.cells = Array(repeating: .absent, count: query.windows.count * ranks * query.hashes.count)
     }
 }

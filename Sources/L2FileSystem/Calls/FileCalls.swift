@@ -55,6 +55,10 @@ package protocol FileCalls: Sendable {
     func truncate(_ descriptor: Int32, to byteCount: Int) throws(FileCallError)
     /// Waits until the content is on the device.
     func synchronize(_ descriptor: Int32) throws(FileCallError)
+    /// Notes the content's CRC-32C beside it, in an extended attribute.
+    func setChecksum(_ descriptor: Int32, _ checksum: UInt32) throws(FileCallError)
+    /// What ``setChecksum(_:_:)`` noted; nil where nobody has, or where the file system has no attributes.
+    func checksum(of descriptor: Int32) throws(FileCallError) -> UInt32?
     func rename(_ source: String, to destination: String) throws(FileCallError)
     func unlink(_ path: String) throws(FileCallError)
     func makeDirectory(_ path: String) throws(FileCallError)

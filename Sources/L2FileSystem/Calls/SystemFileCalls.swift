@@ -1,6 +1,8 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+internal import CSystemShims
 internal import Glibc
+internal import L2Storage
 
 /// The real calls.
 package struct SystemFileCalls: FileCalls {
@@ -46,6 +48,29 @@ package struct SystemFileCalls: FileCalls {
 
     package func synchronize(_ descriptor: Int32) throws(FileCallError) {
         _ = try Self.repeated("fdatasync") { fdatasync(descriptor) }
+    }
+
+    /// Eight hexadecimal digits.
+    private static let checksumAttribute = "user.lmcache.crc32c"
+
+    package func setChecksum(_ descriptor: Int32, _ checksum: UInt32) throws(FileCallError) {
+        let text = Array(L2Checksum.text(checksum).utf8)
+        _ = try Self.repeated("fsetxattr") {
+            lmc_file_set_attribute(descriptor, Self.checksumAttribute, text, text.count)
+        }
+    }
+
+    package func checksum(of descriptor: Int32) throws(FileCallError) -> UInt32? {
+        var text = [UInt8](repeating: 0, count: 16)
+        do throws(FileCallError) {
+            let count = try Self.repeated("fgetxattr") {
+                lmc_file_attribute(descriptor, Self.checksumAttribute, &text, text.count)
+            }
+            return UInt32(String(decoding: text.prefix(count), as: UTF8.self), radix: 16)
+        } catch {
+            guard [ENODATA, ENOTSUP, ERANGE].contains(error.code) else { throw error }
+            return nil
+        }
     }
 
     package func rename(_ source: String, to destination: String) throws(FileCallError) {

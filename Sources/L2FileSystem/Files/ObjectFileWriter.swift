@@ -15,14 +15,18 @@ struct ObjectFileWriter {
 
     /// Publishes `bytes`, followed by zeros up to `storedByteCount`, as `path`, replacing a file of that name.
     ///
+    /// - Parameter checksum: Noted beside the content where the file system can; nil for none.
     /// - Throws: With no temporary file left, unless unlinking fails too.
     func publish(
-        _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, temporary: String, as path: String
+        _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, checksum: UInt32? = nil, temporary: String,
+        as path: String
     ) throws(FileCallError) {
         do {
             let file = try OpenFile(
                 temporary, flags: O_WRONLY | O_CREAT | O_EXCL, direct: self.usesDirectIO, calls: self.calls)
             try self.fill(file, bytes, storedByteCount: storedByteCount)
+            // An object without one is served unverified, as the original's are.
+            if let checksum { try? self.calls.setChecksum(file.descriptor, checksum) }
             if self.synchronizes { try self.calls.synchronize(file.descriptor) }
             try file.close()
             try self.calls.rename(temporary, to: path)

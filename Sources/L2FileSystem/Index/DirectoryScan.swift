@@ -10,13 +10,13 @@ struct DirectoryScan {
     static let orphanAge = 3_600_000_000_000
 
     private struct Found {
-        let name: FileIndex.Name
+        let name: ObjectIndex.Name
         let byteCount: Int
         let changed: Int
     }
 
     /// Enters every object into the index, oldest first. Returns names of temporary files met on the way.
-    func fill(_ index: inout FileIndex, from directory: String) throws(FileCallError) -> [String] {
+    func fill(_ index: inout ObjectIndex, from directory: String) throws(FileCallError) -> [String] {
         var found: [Found] = []
         var temporary: [String] = []
         let prefix = directory + "/"

@@ -19,6 +19,12 @@ package struct L2AdapterConfiguration: Sendable {
         package var triggerWatermark: Double
         /// Part of the used bytes that one eviction removes.
         package var evictionRatio: Double
+
+        package init(policy: Policy, triggerWatermark: Double, evictionRatio: Double) {
+            self.policy = policy
+            self.triggerWatermark = triggerWatermark
+            self.evictionRatio = evictionRatio
+        }
     }
 
     package let type: String
@@ -33,7 +39,7 @@ package struct L2AdapterConfiguration: Sendable {
     /// The kinds that the original has and we do not.
     static let foreignTypes = [
         "aerospike", "bigtable", "dax", "hf3fs", "hfbucket", "mooncake_store", "native_plugin", "nixl_native",
-        "nixl_store", "nixl_store_dynamic", "p2p", "plugin", "raw_block", "sagemaker-hyperpod", "valkey",
+        "nixl_store", "nixl_store_dynamic", "p2p", "plugin", "raw_block", "sagemaker-hyperpod",
     ]
 
     /// Reads the common keys.

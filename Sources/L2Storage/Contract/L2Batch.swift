@@ -38,6 +38,15 @@ package enum L2Operation: Sendable {
         }
     }
 
+    /// The items' keys, in their order.
+    package var keys: [ObjectKey] {
+        switch self {
+        case .store(let objects), .load(let objects): objects.map(\.key)
+        case .lookup(let probes): probes.map(\.key)
+        case .delete(let keys): keys
+        }
+    }
+
     /// Bytes of buffers in the batch.
     package var byteCount: Int {
         switch self {

@@ -29,6 +29,8 @@ package enum L2Miss: Sendable, Equatable {
     case notAnObject
     /// The model's manifest on the medium says another layout.
     case otherLayout
+    /// The bytes are not those that were stored: their checksum differs.
+    case corrupted
 }
 
 /// Why an operation could not be carried out.

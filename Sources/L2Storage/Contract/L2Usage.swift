@@ -31,8 +31,10 @@ package struct L2Counters: Sendable, Equatable {
     package var succeeded: UInt64 = 0
     /// Items that ended as `absent` or `otherLayout`.
     package var missed: UInt64 = 0
-    /// Items that ended as another length, or as something that is no object.
+    /// Items that ended as another length, as other bytes, or as something that is no object.
     package var mismatched: UInt64 = 0
+    /// Those of ``mismatched`` whose checksum differed.
+    package var corrupted: UInt64 = 0
     /// Items that failed, expired ones among them.
     package var failed: UInt64 = 0
     /// Items of tasks that were over before the medium answered.
@@ -50,6 +52,9 @@ package struct L2Counters: Sendable, Equatable {
         case .done, .present: self.succeeded += 1
         case .miss(.absent), .miss(.otherLayout): self.missed += 1
         case .miss(.wrongLength), .miss(.notAnObject): self.mismatched += 1
+        case .miss(.corrupted):
+            self.mismatched += 1
+            self.corrupted += 1
         case .failed: self.failed += 1
         }
     }

@@ -58,12 +58,14 @@ package final class FaultInjectingL2Adapter: L2Adapter {
 extension L2Operation {
     /// For each item whether the plan lets it fail.
     fileprivate func faults(_ plan: inout FaultPlan) -> [Bool] {
-        switch self {
-        case .store(let objects): objects.map { plan.fails(.store, $0.key) }
-        case .lookup(let probes): probes.map { plan.fails(.lookup, $0.key) }
-        case .load(let objects): objects.map { plan.fails(.load, $0.key) }
-        case .delete(let keys): keys.map { plan.fails(.delete, $0) }
-        }
+        let kind: FaultPlan.Kind =
+            switch self {
+            case .store: .store
+            case .lookup: .lookup
+            case .load: .load
+            case .delete: .delete
+            }
+        return self.keys.enumerated().map { plan.fails(kind, $0.element, place: $0.offset, of: self.count) }
     }
 
     /// The items whose index is wanted.

@@ -14,6 +14,10 @@ package struct FaultPlan: Sendable, Equatable {
     package var rate: Double = 0
     /// Chooses which keys those are.
     package var seed: UInt64 = 0
+    /// Places in a batch that fail, from 0.
+    package var gapIndices: [Int] = []
+    /// Places in a batch that fail, by their distance from its end: 0 for the last item, 1 for the first.
+    package var gapTailRatios: [Double] = []
     /// The item with this number fails, counting items of ``kinds`` from 1.
     package var failingCall: Int?
     /// Items after ``failingCall`` fail too.
@@ -23,10 +27,14 @@ package struct FaultPlan: Sendable, Equatable {
 
     package init() {}
 
-    /// Tells whether the next item fails.
-    package mutating func fails(_ kind: Kind, _ key: ObjectKey) -> Bool {
+    /// Tells whether the next item fails, which stands at `place` of `count` in its batch.
+    package mutating func fails(_ kind: Kind, _ key: ObjectKey, place: Int, of count: Int) -> Bool {
         guard self.kinds.contains(kind) else { return false }
         self.calls += 1
+        if self.gapIndices.contains(place) { return true }
+        if self.gapTailRatios.contains(where: { Int(((1 - $0) * Double(count - 1)).rounded()) == place }) {
+            return true
+        }
         if let failing = self.failingCall, self.calls == failing || self.isSticky && self.calls > failing {
             return true
         }

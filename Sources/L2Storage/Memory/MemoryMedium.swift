@@ -9,6 +9,8 @@ package final class MemoryMedium: L2Medium {
         var objects: [ObjectKey: (content: [UInt8], use: UInt64)] = [:]
         var usage: L2Usage
         var uses: UInt64 = 0
+        /// By model.
+        var manifests: [String: L2NamespaceManifest] = [:]
     }
 
     private let state: Mutex<State>
@@ -64,6 +66,14 @@ package final class MemoryMedium: L2Medium {
         }
         let page = wanted.sorted { $0.name < $1.name }.prefix(query.limit)
         return .success(L2Page(keys: page.map(\.key), next: page.count < wanted.count ? page.last?.name : nil))
+    }
+
+    package func bind(to manifest: L2NamespaceManifest) -> L2Binding {
+        self.state.withLock { state in
+            let known = state.manifests[manifest.modelName] ?? manifest
+            state.manifests[manifest.modelName] = known
+            return known.conflict(with: manifest) == nil ? .agrees : .conflicts
+        }
     }
 
     package func usage() -> L2Usage { self.state.withLock { $0.usage } }

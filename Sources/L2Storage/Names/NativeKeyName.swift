@@ -9,6 +9,9 @@ package enum NativeKeyName {
     /// The key as a Redis or Valkey key.
     package static func spelled(_ key: ObjectKey) -> String { key.description }
 
+    /// Whether the key's name, read back, gives the key.
+    package static func isSpellable(_ key: ObjectKey) -> Bool { KeyFields.isSpellable(key) }
+
     /// The key behind a name, or nil for a name of another origin.
     package static func parsed(_ name: String) -> ObjectKey? {
         KeyFields.parsed(Array(name.utf8)[...], rankPrefix: "")?.key { $0 }

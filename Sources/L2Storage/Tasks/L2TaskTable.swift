@@ -73,9 +73,14 @@ struct L2TaskTable {
         return L2TaskID(self.lastTask)
     }
 
-    /// What a thread shall do for an item it has taken, or nil when the item's task is over.
-    func work(of item: Item) -> L2Work? {
-        self.tasks[item.task].map { $0.operation.work(at: item.index) }
+    /// What a thread shall do for items it has taken, or nil when their task is over.
+    func part(of task: L2TaskID, _ items: Range<Int>) -> L2Operation? {
+        self.tasks[task]?.operation.part(items)
+    }
+
+    /// When a task's caller stops waiting; nil for never, or when the task is over.
+    func deadline(of task: L2TaskID) -> L2Instant? {
+        self.tasks[task]?.deadline
     }
 
     /// Notes an item's result. Returns its task if that was the last one missing.

@@ -28,4 +28,16 @@ extension L2Operation {
         case .delete(let keys): .delete(keys[index])
         }
     }
+
+    /// Some of the batch's items.
+    ///
+    /// - Precondition: `range` is within the batch.
+    func part(_ range: Range<Int>) -> L2Operation {
+        switch self {
+        case .store(let objects): .store(Array(objects[range]))
+        case .lookup(let probes): .lookup(Array(probes[range]))
+        case .load(let objects): .load(Array(objects[range]))
+        case .delete(let keys): .delete(Array(keys[range]))
+        }
+    }
 }

@@ -18,9 +18,11 @@ package final class ThreadedL2Adapter: L2Adapter {
     private let threads: Mutex<[NativeThread]>
     private let workersLeft: Mutex<Int>
     private let drained = StopSignal()
+    private let workers: Int
 
     private enum Entry: Sendable {
-        case item(L2TaskTable.Item, bytes: Int)
+        /// Items of one task that one thread works on in a row.
+        case run(L2TaskID, Range<Int>, bytes: [Int])
         case listing(Listing)
     }
 
@@ -50,6 +52,7 @@ package final class ThreadedL2Adapter: L2Adapter {
         self.kind = kind
         self.medium = medium
         self.clock = clock
+        self.workers = limits.workers
         self.table = Mutex(L2TaskTable(itemLimit: limits.items, byteLimit: limits.bytes))
         self.threads = Mutex([])
         self.workersLeft = Mutex(limits.workers)
@@ -63,13 +66,11 @@ package final class ThreadedL2Adapter: L2Adapter {
         guard batch.operation.count > 0 else { return self.submitEmpty(batch) }
         let submission = self.table.withLock { $0.submit(batch) }
         guard case .accepted(let task) = submission else { return submission }
-        for index in 0..<batch.operation.count {
-            let bytes = batch.operation.work(at: index).byteCount
-            let item = L2TaskTable.Item(task: task, index: index)
-            if !self.queue.push(.item(item, bytes: bytes)) {
-                // Closed since: no thread will come for it.
-                self.report(self.table.withLock { $0.finish(item, .failed(.closed), bytes: bytes) })
-            }
+        for run in self.runs(of: batch.operation) {
+            let bytes = run.map { batch.operation.work(at: $0).byteCount }
+            if self.queue.push(.run(task, run, bytes: bytes)) { continue }
+            // Closed since: no thread will come for it.
+            for index in run { self.finish(task, index, .failed(.closed), bytes: bytes[index - run.lowerBound]) }
         }
         return submission
     }
@@ -144,10 +145,30 @@ package final class ThreadedL2Adapter: L2Adapter {
         return .accepted(task)
     }
 
+    /// Cuts a batch into what single threads take: items one by one, or even shares where the medium pipelines.
+    private func runs(of operation: L2Operation) -> [Range<Int>] {
+        guard let medium = self.medium as? any L2PipelinedMedium else {
+            return (0..<operation.count).map { $0..<($0 + 1) }
+        }
+        let share = min(max(1, medium.exchangeLimits.items), (operation.count + self.workers - 1) / self.workers)
+        var runs: [Range<Int>] = []
+        var (start, bytes) = (0, 0)
+        for index in 0..<operation.count {
+            let more = operation.work(at: index).byteCount
+            if index > start, index - start >= share || more > medium.exchangeLimits.bytes - bytes {
+                runs.append(start..<index)
+                (start, bytes) = (index, 0)
+            }
+            bytes += more
+        }
+        runs.append(start..<operation.count)
+        return runs
+    }
+
     private func work() {
         while let entry = self.queue.pop() {
             switch entry {
-            case .item(let item, let bytes): self.work(on: item, bytes: bytes)
+            case .run(let task, let run, let bytes): self.work(on: task, run, bytes: bytes)
             case .listing(let listing): self.answer(listing)
             }
         }
@@ -160,15 +181,38 @@ package final class ThreadedL2Adapter: L2Adapter {
         self.drained.raise()
     }
 
-    private func work(on item: L2TaskTable.Item, bytes: Int) {
+    private func work(on task: L2TaskID, _ run: Range<Int>, bytes: [Int]) {
         let now = self.clock.now()
-        let (overdue, work, isClosed) = self.table.withLock { table in
-            (table.expire(item.task, now: now), table.work(of: item), table.isClosed)
+        let (overdue, part, deadline, isClosed) = self.table.withLock { table in
+            (table.expire(task, now: now), table.part(of: task, run), table.deadline(of: task), table.isClosed)
         }
         self.report(overdue)
-        guard let work else { return self.table.withLock { $0.drop(bytes: bytes) } }
-        let result = isClosed ? .failed(.closed) : self.perform(work)
-        self.report(self.table.withLock { $0.finish(item, result, bytes: bytes) })
+        guard let part else {
+            return self.table.withLock { table in
+                for one in bytes { table.drop(bytes: one) }
+            }
+        }
+        var isReported = Array(repeating: false, count: run.count)
+        func report(_ place: Int, _ result: L2Result) {
+            precondition(!isReported[place], "a medium reports an item once")
+            isReported[place] = true
+            self.finish(task, run.lowerBound + place, result, bytes: bytes[place])
+        }
+        if !isClosed { self.perform(part, deadline: deadline, report: report) }
+        for place in isReported.indices where !isReported[place] {
+            report(place, .failed(isClosed ? .closed : .unavailable))
+        }
+    }
+
+    private func perform(_ operation: L2Operation, deadline: L2Instant?, report: (Int, L2Result) -> Void) {
+        if let medium = self.medium as? any L2PipelinedMedium {
+            return medium.perform(operation, deadline: deadline, report: report)
+        }
+        for place in 0..<operation.count { report(place, self.perform(operation.work(at: place))) }
+    }
+
+    private func finish(_ task: L2TaskID, _ index: Int, _ result: L2Result, bytes: Int) {
+        self.report(self.table.withLock { $0.finish(L2TaskTable.Item(task: task, index: index), result, bytes: bytes) })
     }
 
     private func perform(_ work: L2Work) -> L2Result {

@@ -7,6 +7,7 @@ package import EngineKit
 import Glibc
 import KVModel
 import L1Cache
+import L2Storage
 import Logging
 package import Telemetry
 
@@ -41,7 +42,8 @@ package enum EngineAssembly {
         do {
             try instance.startTiers(
                 AdapterSettings.plans(configuration.storage.l2Adapters),
-                surroundings: AdapterSurroundings(alignment: configuration.storage.alignment))
+                surroundings: AdapterSurroundings(
+                    alignment: configuration.storage.alignment, log: L2Log { logger.warning("second tier: \($0)") }))
         } catch {
             instance.stop()
             throw .failed(part: "second tier", reason: String(describing: error))

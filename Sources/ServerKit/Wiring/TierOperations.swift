@@ -4,6 +4,7 @@ import AdminHTTP
 import CacheEngine
 import EngineKit
 import KVModel
+import L1Cache
 import L2Storage
 import NativeThreads
 import Telemetry
@@ -125,7 +126,7 @@ final class TierOperations: AdminTiers {
         }
         let surroundings = AdapterSurroundings(alignment: self.alignment)
         let added: Result<Int, AdminError>? = await self.slowly { [instance] in
-            do {
+            do throws(AdapterStartError) {
                 return .success(try instance.addTier(plan, surroundings: surroundings).rawValue)
             } catch {
                 return .failure(AdminError(status: 503, detail: error.description))

@@ -47,7 +47,8 @@ struct SecondTierBenchmark {
 
     private func run(_ operation: BenchmarkPlan.Operation) -> OperationFigures {
         self.progress(
-            "\n[\(operation.title)] Running \(self.plan.warmupRounds) warmup + \(self.plan.rounds) measurement rounds...")
+            "\n[\(operation.title)] Running \(self.plan.warmupRounds) warmup + \(self.plan.rounds) measurement rounds..."
+        )
         var figures = OperationFigures(
             operation: operation, keysPerRound: self.plan.keysPerRound, roundBytes: self.plan.roundBytes)
         if operation == .load { self.objects.blank() }

@@ -21,13 +21,16 @@ final class FakeTiers: AdminTiers {
         var prompts: [AdminPrompt] = []
         var quotas: [String: Int] = [:]
         var nextID = 1
+        /// Bytes of each salt.
+        var usage: [String: Int] = [:]
     }
 
     let state = Mutex(State())
 
     func insert(type: String, keys: [ObjectKey] = [], isShared: Bool = false) {
         self.state.withLock { state in
-            let tier = AdminTier(id: state.nextID, type: type, isShared: isShared, details: ["n": .integer(state.nextID)])
+            let tier = AdminTier(
+                id: state.nextID, type: type, isShared: isShared, details: ["n": .integer(state.nextID)])
             state.tiers.append(Tier(description: tier, keys: keys))
             state.nextID += 1
         }
@@ -70,7 +73,8 @@ final class FakeTiers: AdminTiers {
 
     func warm(_ prompt: AdminPrompt) -> Result<AdminWarming, AdminError> {
         guard prompt.modelName == "m" else {
-            return .failure(AdminError(status: 503, detail: "no layout registered for model_name='\(prompt.modelName)'"))
+            return .failure(
+                AdminError(status: 503, detail: "no layout registered for model_name='\(prompt.modelName)'"))
         }
         return self.state.withLock { state in
             state.prompts.append(prompt)
@@ -91,7 +95,7 @@ final class FakeTiers: AdminTiers {
 
     func setQuota(_ bytes: Int?, salt: String) { self.state.withLock { $0.quotas[salt] = bytes } }
 
-    func usageBySalt() -> [String: Int] { ["": 1 << 30, "tenant": 1 << 29] }
+    func usageBySalt() -> [String: Int] { self.state.withLock { $0.usage } }
 
     func add(_ adapter: JSONValue) async -> Result<Int, AdminError> {
         guard case .string(let type)? = adapter["type"], type == "fs" || type == "mock" else {

@@ -17,7 +17,7 @@ import Testing
         )
         try await self.fixture.expect(
             "POST",
-            "/reconfigure/fs/l2/add",
+            "/reconfigure/fs/l2/remove",
             "{}",
             404,
             #"{"error":"fs adapter not found"}"#

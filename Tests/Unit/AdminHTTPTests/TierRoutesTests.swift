@@ -103,6 +103,7 @@ import Testing
     }
 
     @Test func quotasReachTheTiersInBytes() async throws {
+        self.tiers.state.withLock { $0.usage = ["": 1 << 30, "tenant": 1 << 29] }
         _ = try await self.fixture.ask("PUT", "/quota/tenant", #"{"limit_gb":1.5}"#)
         #expect(self.tiers.state.withLock { $0.quotas } == ["tenant": 1_610_612_736])
         try await self.fixture.expect(

@@ -132,10 +132,15 @@ extension FakeDriverTests {
             }
             let isStored = rig.arenaBytes == expected
             #expect(isStored)
-            let kept = tensors.bytes
+            // Other bytes than those that are loaded, so that what is left out shows.
+            let scrambled = tensors.bytes.map { $0.map { $0 ^ 0x5a } }
+            tensors.set(scrambled)
+            try await CPUReference.load(tensors.onCPU, layout, objects, arena: expected, protectedBlockID: nil)
+            let loaded = tensors.bytes
+            tensors.set(scrambled)
             let outcome = await CUDARig.run(memory, .load, objects)
             #expect(outcome?.isCompleted == true)
-            let isLoaded = tensors.bytes == kept
+            let isLoaded = tensors.bytes == loaded
             #expect(isLoaded)
             memory.close()
         }

@@ -4,6 +4,7 @@ import DeviceTransfer
 import FakeCUDADriver
 import Glibc
 import KVModel
+import NativeThreads
 import Testing
 
 @testable import CUDATransfer
@@ -172,6 +173,30 @@ extension FakeDriverTests {
                 if case .failure = sums[0] { Issue.record("\(sums[0])") }
             }
             cpu.stop()
+            #expect(CUDARig.waitForNothingOpen())
+        }
+
+        @Test func anOpeningWaitsForTheEventsOfSharing() throws {
+            let rig = CUDARig()
+            let tensors = EngineTensors(Self.form, name: "r11", seed: 4)
+            let (event, handle) = CUDARig.event()
+            var registration = tensors.asStorages
+            for (index, bytes) in [handle, [1, 2], handle].enumerated() {
+                guard case .cuda(var storage) = registration.tensors[index].storage else { continue }
+                storage.eventHandle = bytes
+                storage.isEventSyncRequired = true
+                registration.tensors[index].storage = .cuda(storage)
+            }
+            let firing = NativeThread(name: "fire") { @Sendable in
+                usleep(30_000)
+                lmc_fake_cuda_fire_event(event)
+            }
+            let start = ContinuousClock.now
+            let memory = try rig.device.open(
+                registration, layout: try Self.form.layout(of: registration))
+            #expect(ContinuousClock.now - start >= .milliseconds(20))
+            firing.join()
+            memory.close()
             #expect(CUDARig.waitForNothingOpen())
         }
 

@@ -12,10 +12,13 @@ struct EngineScript {
     static let scheduler = ConnectionID(1)
     static let worker = ConnectionID(2)
 
-    init(_ change: (inout SimulatedServer.Settings) -> Void = { _ in }) throws {
+    init(
+        clock: VirtualClock = VirtualClock(.seconds(1000)),
+        _ change: (inout SimulatedServer.Settings) -> Void = { _ in }
+    ) throws {
         var settings = SimulatedServer.Settings()
         change(&settings)
-        self.server = try SimulatedServer(settings)
+        self.server = try SimulatedServer(settings, clock: clock)
     }
 
     var engine: CacheEngine { self.server.engine }

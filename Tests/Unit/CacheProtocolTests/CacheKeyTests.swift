@@ -49,7 +49,17 @@ import Testing
         let key = try Self.decode(map)
         #expect(key.cacheSalt.isEmpty)
         #expect(key.requestConfigurations == nil)
-        #expect(key.readerCount == 0)
+        #expect(key.readerCount == 1)
+    }
+
+    /// Before 0.5.5 the number beside the key was the tensor-parallel size, and keys had no reader count.
+    @Test(arguments: [(1, 1), (2, 1), (4, 4), (0, 1), (-1, 1), (Int64.max, 4096)])
+    func readersOfEarlierKeysFollowFromTheTensorParallelSize(size: Int64, readers: Int) throws {
+        var payloads = LookupRequest(key: WireFixtures.key).encodedPayloads()
+        payloads[0] = WireFixtures.keyMap.removing("num_kv_readers").encoded
+        payloads[1] = MessagePackValue.integer(size).encoded
+        #expect(try LookupRequest(payloads: payloads).key.readerCount == readers)
+        #expect(try FreeLookupLocksRequest(payloads: payloads).key.readerCount == readers)
     }
 
     @Test func unknownFieldsAreIgnoredAndTheLastDuplicateCounts() throws {

@@ -203,7 +203,7 @@ import Testing
         let pickled = #expect(throws: ProtocolError.self) {
             try Self.decode(.extension(type: 1, data: [0x80, 0x04, 0x95, 0x2e]))
         }
-        #expect(pickled?.description.contains("a pickled descriptor given") == true)
+        #expect(pickled?.description.contains("a pickled descriptor that") == true)
         let map = Self.data(of: WireFixtures.descriptor).encoded
         #expect(throws: ProtocolError.self) { try Self.decode(.extension(type: 2, data: map)) }
         #expect(throws: ProtocolError.self) { try Self.decode(.extension(type: 1, data: map + [0xc0])) }

@@ -65,6 +65,8 @@ import Testing
 
     @Test func widerIntegersSpellTheOperationToo() {
         #expect(CacheOperation.decode(frame: [0xcc, 0x08]) == .lookup)
+        // As 0.5.3 and 0.5.4 number it.
+        #expect(CacheOperation.decode(frame: [40]) == .getExperimental)
         #expect(CacheOperation.decode(frame: [0xd3, 0, 0, 0, 0, 0, 0, 0, 8]) == .lookup)
         #expect(CacheOperation.decode(frame: [0x08, 0x08]) == nil)
         #expect(CacheOperation.decode(frame: []) == nil)

@@ -37,6 +37,14 @@ struct DetectionRow: Sendable, CustomTestStringConvertible {
             engine: .sglang, shape: [6, 4, 9], hints: .init(listLayout: .unified), expected: [3, 1, 1, 9, 4, 6]),
         .init(
             engine: .sglang, shape: [6, 4, 3, 5], hints: .init(listLayout: .unified), expected: [18, 1, 3, 5, 4, 6]),
+        // Pages of one token, with one head as well, and pages whose inside is the engine's own.
+        .init(
+            engine: .sglang, shape: [6, 1, 3, 5], hints: .init(listLayout: .unified), expected: [18, 1, 3, 5, 1, 6]),
+        .init(
+            engine: .sglang, shape: [6, 1, 1, 5], hints: .init(listLayout: .unified), expected: [18, 1, 1, 5, 1, 6]),
+        .init(
+            engine: .sglang, shape: [24, 3, 5], hints: .init(tokensPerBlock: 1, listLayout: .keysThenValues),
+            expected: [9, 2, 3, 5, 1, 24]),
         .init(
             engine: .sglang, shape: [24, 3, 5], hints: .init(tokensPerBlock: 4, listLayout: .keysThenValues),
             expected: [9, 2, 3, 5, 4, 6]),
@@ -63,7 +71,9 @@ struct DetectionRow: Sendable, CustomTestStringConvertible {
             group.blockCount,
         ]
         #expect(found == row.expected)
-        #expect(group.blocksPerChunk == 2 && group.keptBlocksPerChunk == 2 && group.tokensPerBlock == 4)
+        let slots = row.expected[4]
+        #expect(group.blocksPerChunk == 8 / slots && group.keptBlocksPerChunk == 8 / slots)
+        #expect(group.tokensPerBlock == slots)
         let layers = row.engine == .trtllm ? 7 : (row.hints.listLayout == .keysThenValues ? 1 : 2)
         #expect(group.layerIndices == Array(0..<layers))
         #expect(

@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 import CacheEngine
+import CacheService
 import EngineKit
 import KVModel
 import L1Cache
@@ -147,6 +148,7 @@ import Testing
         .instanceSettings(directConnection: .init(9))
         #expect(settings.first.capacityBytes == 1 << 29)
         #expect(!settings.first.isSharedByName)
+        #expect(settings.first.isOfferedByAddress)
         #expect(settings.engine.chunkSize == 32)
         #expect(settings.engine.sessionTimeToLive == .seconds(7))
         #expect(settings.directConnection == .init(9))

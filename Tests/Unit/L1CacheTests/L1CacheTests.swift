@@ -63,6 +63,17 @@ import Testing
         cache.stop()
     }
 
+    @Test func offersMemoryWithoutANameByItsAddressOnlyWhenAsked() throws {
+        let plain = try Self.make(units: 4)
+        defer { plain.stop() }
+        #expect(plain.pool == nil)
+        let offered = try Self.make(units: 4) { $0.isOfferedByAddress = true }
+        defer { offered.stop() }
+        let address = UInt(bitPattern: offered.arenaBase)
+        #expect(
+            offered.pool == PoolOffer(name: "process:\(address)", byteCount: 4 * Self.unit, isAddress: true))
+    }
+
     @Test func aStoredPromptIsFoundLeasedAndRead() throws {
         let listener = RecordingListener()
         let cache = try Self.make(units: 10, listener: listener)

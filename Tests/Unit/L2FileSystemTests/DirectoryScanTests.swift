@@ -38,6 +38,8 @@ import Testing
         ) throws(FileCallError) -> Int { 0 }
         func truncate(_ descriptor: Int32, to byteCount: Int) throws(FileCallError) {}
         func synchronize(_ descriptor: Int32) throws(FileCallError) {}
+        func setChecksum(_ descriptor: Int32, _ checksum: UInt32) throws(FileCallError) {}
+        func checksum(of descriptor: Int32) throws(FileCallError) -> UInt32? { nil }
         func rename(_ source: String, to destination: String) throws(FileCallError) {}
         func unlink(_ path: String) throws(FileCallError) {}
         func makeDirectory(_ path: String) throws(FileCallError) {}

@@ -98,6 +98,16 @@ final class FaultingFileCalls: FileCalls {
         try self.system.synchronize(descriptor)
     }
 
+    func setChecksum(_ descriptor: Int32, _ checksum: UInt32) throws(FileCallError) {
+        try self.step("fsetxattr")
+        try self.system.setChecksum(descriptor, checksum)
+    }
+
+    func checksum(of descriptor: Int32) throws(FileCallError) -> UInt32? {
+        try self.step("fgetxattr")
+        return try self.system.checksum(of: descriptor)
+    }
+
     func rename(_ source: String, to destination: String) throws(FileCallError) {
         try self.step("rename")
         try self.system.rename(source, to: destination)

@@ -2,6 +2,7 @@
 
 import L2Conformance
 import L2Storage
+import Telemetry
 import Testing
 
 @Suite struct FaultInjectingL2AdapterTests {
@@ -58,5 +59,51 @@ import Testing
         adapter.use(FaultPlan())
         #expect(adapter.perform(.lookup([probe])) == [.miss(.absent)])
         #expect(adapter.close(milliseconds: 10_000))
+    }
+
+    @Test func gapsAreAtTheSamePlacesOfEveryBatch() {
+        var plan = FaultPlan()
+        plan.gapIndices = [1]
+        plan.gapTailRatios = [0, 0.5]
+        let adapter = self.adapter(plan)
+        let objects = self.objects(9)
+        #expect(adapter.perform(.store(objects)).haveAllSucceeded)
+        for _ in 0..<2 {
+            let failed = adapter.perform(.load(objects)).enumerated().filter { !$0.element.isSuccess }.map(\.offset)
+            #expect(failed == [1, 4, 8])
+        }
+        #expect(adapter.close(milliseconds: 10_000))
+    }
+
+    private static func read(_ members: [(String, JSONValue)]) throws -> FaultInjectionConfiguration {
+        let object = JSONValue.object([("type", "fault_inject")] + members)
+        return try FaultInjectionConfiguration(try L2AdapterConfiguration(object, types: ["fault_inject"]))
+    }
+
+    @Test func everyKeyIsRead() throws {
+        let found = try Self.read([
+            ("inner", ["type": "mock"]), ("rate", .double(0.5)), ("seed", .integer(-3)), ("gap_indices", [2, 4]),
+            ("gap_tail_ratios", [0, 0.25]),
+        ])
+        #expect(found.inner == ["type": "mock"])
+        #expect(found.plan.rate == 0.5 && found.plan.gapIndices == [2, 4] && found.plan.gapTailRatios == [0, 0.25])
+        #expect(try Self.read([("inner", ["type": "mock"])]).plan == FaultPlan())
+    }
+
+    @Test func whatIsNotAcceptedIsNamed() {
+        let inner: (String, JSONValue) = ("inner", ["type": "mock"])
+        for (members, words) in [
+            ([], "'inner' is missing"), ([inner, ("rate", .integer(2))], "'rate' is 2"),
+            ([inner, ("gap_indices", .integer(2))], "a list"), ([inner, ("gap_indices", [-1])], "from 0 on"),
+            ([inner, ("gap_tail_ratios", [2])], "from 0 to 1"),
+            ([inner, ("gap_indexes", [1])], "did you mean 'gap_indices'?"),
+        ] as [([(String, JSONValue)], String)] {
+            do {
+                _ = try Self.read(members)
+                Issue.record("accepted: \(words)")
+            } catch {
+                #expect("\(error)".contains(words))
+            }
+        }
     }
 }

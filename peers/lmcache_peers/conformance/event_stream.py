@@ -35,6 +35,7 @@ def credit(bench: Bench) -> str:
         client.send([uid, b"", b"ack"])
         second = _next(client, uid, 3)
         expect(second is not None and bool(second.value["events"]), f"no events after the credit: {second}")
+        expect(second is None or second.operation == operation_frame("subscribe_kv_events"), f"not echoed: {second}")
         client.send([uid, b"", b"ack"])
         expect(_next(client, uid, QUIET_SECONDS) is None, "a batch came with nothing to say")
         client.send([uid, b"", b"cancel"])

@@ -29,8 +29,12 @@ class Stage:
 
 RELEASE_PROGRAM = ".build/release/lmcache"
 SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIPS") else tally.swift_tests
+# Tests of the second tier find real servers; without them they are skipped.
+WITH_STORES = () if os.environ.get("LMCACHE_SKIP_PEERS") else ("peers/with-stores",)
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
 PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
+# Both ways of moving bytes, two readers of one shard, and a server that is replaced.
+VERSION_CASES = "round-trip:engine_driven,latent:engine_driven,latent:lmcache_driven,restart:engine_driven"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
 
 STAGES = (
@@ -40,7 +44,7 @@ STAGES = (
     Stage("kernels", ("scripts/build-kernels", "--check"), 1),
     Stage("lint", ("scripts/format", "--lint"), 3),
     Stage("build", ("swift", "build", "--build-tests", "-j", "2"), 25),
-    Stage("test", ("swift", "test", "--skip-build"), 10, count=SWIFT_TESTS, needs=("build",)),
+    Stage("test", (*WITH_STORES, "swift", "test", "--skip-build"), 12, count=SWIFT_TESTS, needs=("build",)),
     Stage("library", ("scripts/test-library",), 6, count=tally.verdicts, needs=("build",)),
     Stage("release", ("swift", "build", "-c", "release", "-j", "2"), 25, needs=("build",)),
     Stage("peers", ("peers/setup-vllm",), 15, is_peer=True),
@@ -48,16 +52,26 @@ STAGES = (
         "conformance", ("peers/conformance.py",), 6,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
+        "l2-interop", ("peers/run-l2-interop",), 8,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
         "bench-server", ("peers/run-bench-server",), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "vllm", ("peers/run-vllm",), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("library", "peers"), is_peer=True),
     Stage(
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
         environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
+    Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
+    Stage(
+        "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
+        count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
     Stage(

@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="build-wheel")
     parser.add_argument("--program", type=pathlib.Path, required=True)
     parser.add_argument("--library", type=pathlib.Path, required=True)
+    parser.add_argument("--header", type=pathlib.Path, required=True)
     parser.add_argument("--python", type=pathlib.Path, required=True, help="the folder with pyproject.toml")
     parser.add_argument("--output", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
@@ -32,6 +33,7 @@ def main() -> int:
     }
     files["lmcache/native/liblmcache.so"] = arguments.library
     files["lmcache/native/bin/lmcache"] = arguments.program
+    files["lmcache/native/include/lmcache.h"] = arguments.header
     arguments.output.mkdir(parents=True, exist_ok=True)
     print(write_wheel(project, files, tag, arguments.output))
     return 0

@@ -83,8 +83,9 @@ package struct PrefetchController: Sendable {
 
     struct Job: Sendable {
         let request: PrefetchRequest
-        let lookDeadline: L2Instant
         let deadline: L2Instant
+        /// Half of the time that was left when the tiers were asked.
+        var lookDeadline = L2Instant(nanoseconds: 0)
         var phase = Phase.queued
         var grid: PrefetchGrid
         var holds: [ObjectHandle] = []
@@ -102,6 +103,8 @@ package struct PrefetchController: Sendable {
     package var inFlightCount: Int { self.running }
     package var queuedCount: Int { self.queue.count }
     package var isIdle: Bool { self.jobs.isEmpty }
+    /// The earliest deadline of those that are not over.
+    package var firstDeadline: L2Instant? { self.jobs.values.map(\.deadline).min() }
 
     package func count(_ isMeant: (Bool) -> Bool) -> Int {
         self.jobs.values.count { $0.phase != .queued && isMeant($0.phase == .loading) }
@@ -110,10 +113,8 @@ package struct PrefetchController: Sendable {
     // MARK: Requests
 
     package mutating func submit(_ request: PrefetchRequest, now: L2Instant) -> [Action] {
-        let half = self.limits.deadlineMilliseconds / 2
         let job = Job(
-            request: request, lookDeadline: now.advanced(milliseconds: half),
-            deadline: now.advanced(milliseconds: self.limits.deadlineMilliseconds),
+            request: request, deadline: now.advanced(milliseconds: self.limits.deadlineMilliseconds),
             grid: PrefetchGrid(windows: request.rowWindows, chunkCount: request.query.hashes.count))
         guard self.queue.count < self.limits.queued else {
             self.counters.rejected += 1
@@ -156,9 +157,11 @@ package struct PrefetchController: Sendable {
             case .staged: self.markStaged(cell, &job)
             }
         }
-        let unprobed = tiers.isEmpty || now >= job.lookDeadline ? [] : job.grid.takeUnprobed()
+        let unprobed = tiers.isEmpty || now >= job.deadline ? [] : job.grid.takeUnprobed()
         guard !unprobed.isEmpty else { return self.advance(job, now: now) }
         job.phase = .looking
+        let left = job.deadline.nanoseconds - now.nanoseconds
+        job.lookDeadline = L2Instant(nanoseconds: now.nanoseconds + left / 2)
         var actions: [Action] = []
         for tier in tiers {
             let step = self.step(job, tier, unprobed, deadline: job.lookDeadline)

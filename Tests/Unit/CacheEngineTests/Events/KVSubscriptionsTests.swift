@@ -53,6 +53,15 @@ private func stream(_ uid: UInt8, connection: UInt64 = 1) -> EventStreamID {
         #expect(self.remove(4).isEmpty)
     }
 
+    @Test mutating func batchAfterAnAckEchoesTheOperationThatOpenedTheStream() throws {
+        _ = self.subscribe(1, stream(1))
+        #expect(self.remove(1).isEmpty)
+        let ack = EventStreamID(connection: ConnectionID(1), uid: [1], operation: [])
+        let actions = self.subscriptions.acknowledged(ack, log: self.log)
+        guard case .send(_, let to) = try #require(actions.first) else { return #expect(Bool(false), "no batch") }
+        #expect(to.operation == [0x1D])
+    }
+
     @Test mutating func surplusAcksAddNoCredit() {
         _ = self.subscribe(1, stream(1))
         for _ in 0..<3 { #expect(self.subscriptions.acknowledged(stream(1), log: self.log).isEmpty) }

@@ -4,6 +4,7 @@ import CacheEngine
 import CacheProtocol
 import EngineTestSupport
 import KVModel
+import L1Cache
 import Testing
 
 @testable import CacheService
@@ -48,6 +49,27 @@ import Testing
             .registerKVCache, Self.registration(3), as: EmptyReply.self, from: Self.direct)
         #expect(value != nil)
         #expect(script.server.engine.workerCount() == 1)
+    }
+
+    @Test func onlyTheDirectConnectionLearnsWhereThePoolIs() throws {
+        let script = try ServiceScript(directConnection: Self.direct) {
+            $0.isSharedByName = false
+            $0.isOfferedByAddress = true
+        }
+        defer { script.stop() }
+        let request = RegisterEngineDrivenRequest(registration: .simulated(instance: 4))
+        for connection in [ServiceScript.client, ConnectionID(0)] {
+            guard case .refused(let reason)? = script.ask(.registerEngineDriven, request, from: connection) else {
+                Issue.record("connection \(connection) was not refused")
+                continue
+            }
+            #expect(reason.contains("its engine's own process"))
+        }
+        let offer = script.value(
+            .registerEngineDriven, request, as: RegisterEngineDrivenReply.self, from: Self.direct)
+        let address = UInt(bitPattern: script.server.cache.arenaBase)
+        #expect(offer?.shmName == "process:\(address)")
+        #expect(offer?.poolSize == script.server.cache.capacityBytes)
     }
 
     @Test func aJournalCannotBringAddressesBack() throws {

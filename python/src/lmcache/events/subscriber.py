@@ -91,7 +91,7 @@ class KVEventSubscriber:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        while not self._stop.is_set():
+        while not (self._stop.is_set() or self._client.is_closed):
             try:
                 if not self._follow():
                     return
@@ -100,8 +100,11 @@ class KVEventSubscriber:
                     return
                 logger.warning("the stream of KV events from %s ended: %s", self._client.url, error)
             self._add(self._placements.withdraw(STREAM_CLOSED))
-            self._stop.wait(self._pause)
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            # Without a connection the next subscription waits for one, and is the first to travel on it: a server
+            # records nothing before somebody listens.
+            if self._client.is_connected:
+                self._stop.wait(self._pause)
+                self._pause = min(2 * self._pause, LONGEST_PAUSE)
 
     def _follow(self) -> bool:
         """Follows one stream to its end; returns whether another one makes sense."""
@@ -122,7 +125,7 @@ class KVEventSubscriber:
                 self._counts.batch()
                 self._pause = SHORTEST_PAUSE
                 if not batch.enabled:
-                    logger.warning("server %s records no KV events; start it with --kv-event-log-size", self._client.url)
+                    logger.warning("server %s records no KV events; see --kv-event-log-size", self._client.url)
                     return False
                 self._add(self._placements.apply(batch))
             return not self._stop.is_set()

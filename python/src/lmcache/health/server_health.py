@@ -8,12 +8,18 @@ import threading
 from collections.abc import Callable
 
 from lmcache.utils import init_logger
+from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
+from lmcache.wire.errors import ConnectionLostError
 
 logger = init_logger(__name__)
 
 UNHEALTHY_INTERVAL = 1.0
 """Seconds between pings while the server is away, at most."""
+
+
+REAP_FLOOR = 30.0
+"""Seconds without a sign of life after which a server may forget a worker, at least."""
 
 
 class ServerHealth:
@@ -32,6 +38,8 @@ class ServerHealth:
         instance_id: int | None = None,
         recover: Callable[[], None] | None = None,
         on_degraded: Callable[[], None] | None = None,
+        *,
+        wait: Callable[[float], object] | None = None,
     ) -> None:
         self._client = client
         self._interval = interval
@@ -40,10 +48,18 @@ class ServerHealth:
         self._on_degraded = on_degraded
         self._lock = threading.Lock()
         self._wake = threading.Event()
+        self._wait = self._wake.wait if wait is None else wait
         self._thread: threading.Thread | None = None
         self._is_healthy = True
         self._is_stopped = False
         self._losses = 0
+        self._ping: MessagingFuture[bool] | None = None
+        if instance_id is not None and 3 * interval > REAP_FLOOR:
+            logger.warning(
+                "lmcache.mp.heartbeat_interval is %s s; the server may forget this worker between pings unless its"
+                " --worker-reap-timeout-seconds is at least three times as long",
+                interval,
+            )
         client.on_connection_lost(self._connection_lost)
 
     @property
@@ -65,16 +81,25 @@ class ServerHealth:
         """Ends pinging. No recovery begins afterwards."""
         with self._lock:
             self._is_stopped = True
-            thread = self._thread
+            thread, ping = self._thread, self._ping
         self._wake.set()
+        if ping is not None:
+            # Nobody waits for its answer any more.
+            ping.set_exception(ConnectionLostError("pinging has ended"))
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
+
+    def distrust(self, reason: str) -> None:
+        """Enters degraded mode for a reason found elsewhere; a ping and `recover` lead out of it."""
+        self._degrade(reason)
+        self._wake.set()
+        self.start()
 
     def cycle(self) -> None:
         """One ping and what follows from it."""
         answer: bool | None = None
         with contextlib.suppress(Exception):
-            answer = bool(self._client.call("ping", self._instance_id, timeout=self._interval))
+            answer = self._answer()
         if self._is_stopped:
             return
         if answer is None:
@@ -88,6 +113,13 @@ class ServerHealth:
             self._degrade("has forgotten this client")
         if not self._is_healthy:
             self._resume()
+
+    def _answer(self) -> bool:
+        ping = self._client.submit("ping", self._instance_id, timeout=self._interval)
+        with self._lock:
+            self._ping = ping
+            is_stopped = self._is_stopped
+        return not is_stopped and bool(ping.result())
 
     def _resume(self) -> None:
         losses = self._losses
@@ -124,8 +156,7 @@ class ServerHealth:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            wait = self._interval if self._is_healthy else min(self._interval, UNHEALTHY_INTERVAL)
-            self._wake.wait(wait)
+            self._wait(self._interval if self._is_healthy else min(self._interval, UNHEALTHY_INTERVAL))
             self._wake.clear()
             if self._is_stopped:
                 return

@@ -46,7 +46,7 @@ def make_context(
         mode = "engine_driven" if device.type == "cpu" and is_plain else "lmcache_driven"
     if mode == "engine_driven":
         if not is_plain:
-            raise ValueError("engine_driven moves one group of layers with whole blocks only; leave mp_transfer_mode at auto")
+            raise ValueError("engine_driven moves one group of layers in whole blocks; leave mp_transfer_mode at auto")
         if device.type != "cpu":
             raise ValueError("engine_driven moves CPU memory only; leave lmcache.mp.mp_transfer_mode at auto")
         return EngineDrivenContext(client, instance_id, model_name, world_size, chunk_size, tensors, timeout)

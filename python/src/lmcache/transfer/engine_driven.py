@@ -150,7 +150,10 @@ class EngineDrivenContext:
                 target[:, layer].copy_(chunk)
 
     def scatter(self, job: TransferJob, sources: Sequence[torch.Tensor]) -> None:
-        """Writes all chunks of the range to their blocks, but not the tokens to skip."""
+        """Writes all chunks of the range to their blocks, but not the tokens to skip.
+
+        Raises `ValueError`, too, when the job was given up.
+        """
         import torch
 
         ids = self._ids(job, range(len(sources)))
@@ -158,9 +161,12 @@ class EngineDrivenContext:
         if skipped >= len(ids):
             return
         first_row = skipped * self._shape.tokens_per_block
-        for layer, tensor in enumerate(self._tensors):
-            rows = torch.cat([source[:, layer] for source in sources], dim=1)
-            write_blocks(tensor, ids[skipped:], rows[:, first_row:])
+        with job.gate:
+            if job.is_cancelled:
+                raise ValueError("it was given up, its blocks may be others' by now")
+            for layer, tensor in enumerate(self._tensors):
+                rows = torch.cat([source[:, layer] for source in sources], dim=1)
+                write_blocks(tensor, ids[skipped:], rows[:, first_row:])
 
     def _ids(self, job: TransferJob, chunks: Sequence[int]) -> torch.Tensor:
         """The blocks of the given chunks of the range. Raises `ValueError` when the job lacks some."""

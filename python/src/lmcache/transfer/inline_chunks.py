@@ -137,7 +137,8 @@ def _view(storage: _Storage, dtype: Any, offset: int, size: tuple[int, ...], str
 
     if not isinstance(dtype, torch.dtype) or min(size, default=1) < 1:
         raise pickle.UnpicklingError(f"a tensor of type {dtype} and shape {size}")
-    whole = torch.frombuffer(storage.data, dtype=dtype, count=math.prod(size), offset=offset * dtype.itemsize).view(size)
+    start = offset * dtype.itemsize
+    whole = torch.frombuffer(storage.data, dtype=dtype, count=math.prod(size), offset=start).view(size)
     if whole.stride() != tuple(stride):
         raise pickle.UnpicklingError(f"a tensor of shape {size} with strides {stride}")
     return whole

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +25,13 @@ class TransferJob:
     skip_tokens: int = 0
     event: Any = None
     is_cancelled: bool = field(default=False, compare=False)
+    gate: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    """Held while this process writes to the blocks."""
+
+    def cancel(self) -> None:
+        """Gives the job up. When this returns, this process writes to its blocks no more. Waits for one copy."""
+        with self.gate:
+            self.is_cancelled = True
 
 
 class TransferContext(Protocol):

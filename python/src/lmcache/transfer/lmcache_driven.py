@@ -42,6 +42,7 @@ class LMCacheDrivenContext:
         timeout: float,
         events: Any = None,
         close: Callable[[], None] | None = None,
+        engine_type: str = "vllm",
     ) -> None:
         self._client = client
         self._instance_id = instance_id
@@ -53,6 +54,7 @@ class LMCacheDrivenContext:
         self._timeout = timeout
         self._events = events
         self._close = close
+        self._engine_type = engine_type
         self._generation = -1
 
     def register(self) -> None:
@@ -65,7 +67,7 @@ class LMCacheDrivenContext:
             descriptors,
             self._model_name,
             self._world_size,
-            "vllm",
+            self._engine_type,
             self._layout_hints,
             self._group_infos,
             timeout=max(self._timeout, REGISTER_SECONDS),

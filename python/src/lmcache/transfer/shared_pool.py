@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmcache.wire.types import EngineDrivenPool, Slot
 
@@ -24,13 +24,13 @@ class SharedPool:
             descriptor = os.open(f"/dev/shm/{name}", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise ValueError(
-                f"the server's shared memory {name} cannot be opened ({error.strerror}); engine and server need the same"
-                " /dev/shm, or a server without --shm-name"
+                f"the server's shared memory {name} cannot be opened ({error.strerror}); engine and server need the"
+                " same /dev/shm, or a server without --shm-name"
             ) from error
         try:
             if os.fstat(descriptor).st_size < pool.pool_size:
                 raise ValueError(f"pool {name} is shorter than the {pool.pool_size} bytes that the server speaks of")
-            self._memory = mmap.mmap(descriptor, pool.pool_size, mmap.MAP_SHARED)
+            self._memory: Any = mmap.mmap(descriptor, pool.pool_size, mmap.MAP_SHARED)
         finally:
             os.close(descriptor)
         self.size = pool.pool_size

@@ -26,6 +26,7 @@ class SharedTensors:
         self._moved: dict[int, tuple[str, torch.Tensor]] = {}
         # Old storages are kept while tensors move, so that no address stands for two of them.
         self._old: list[torch.UntypedStorage] = []
+        self._segments: dict[int, tuple[str, int]] = {}
         self.descriptors = [self._move(tensor) for tensor in tensors]
         self._old.clear()
 
@@ -38,6 +39,13 @@ class SharedTensors:
                 continue
         self._names.clear()
 
+    def describe_view(self, view: torch.Tensor) -> SharedMemoryTensor:
+        """A view of one of the moved tensors. Raises `ValueError` for another tensor."""
+        segment = self._segments.get(view.untyped_storage().data_ptr())
+        if segment is None:
+            raise ValueError("the tensor is no view of memory that was moved into shared memory")
+        return self._describe(view, *segment)
+
     def _move(self, tensor: torch.Tensor) -> SharedMemoryTensor:
         storage = tensor.untyped_storage()
         length = storage.nbytes()
@@ -48,6 +56,7 @@ class SharedTensors:
         name, memory = self._moved[storage.data_ptr()]
         self._old.append(storage)
         tensor.set_(memory.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride())
+        self._segments[memory.untyped_storage().data_ptr()] = (name, length)
         return self._describe(tensor, name, length)
 
     def _segment(self, storage: torch.UntypedStorage, length: int) -> tuple[str, torch.Tensor]:

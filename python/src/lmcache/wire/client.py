@@ -32,7 +32,7 @@ class WireClient:
 
     When the connection ends, all requests that were sent fail at once with `ConnectionLostError`: nobody will answer
     them. Requests that were not sent yet wait for the next connection, up to their deadline. `generation` counts the
-    connections; a request that names one travels on that one or fails.
+    connections; a request that names one travels on that one or fails at once.
     """
 
     def __init__(self, url: str, context: zmq.Context[Any] | None = None, default_timeout: float = 300.0) -> None:
@@ -60,6 +60,11 @@ class WireClient:
     def is_connected(self) -> bool:
         """Whether there is a connection."""
         return self._is_connected
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._is_closed
 
     def on_connection_lost(self, callback: Callable[[], None]) -> None:
         """Calls `callback` on the I/O thread whenever an established connection ends. It must not wait."""
@@ -128,12 +133,16 @@ class WireClient:
         generation: int | None,
     ) -> PendingRequest | None:
         deadline = time.monotonic() + (self.default_timeout if timeout is None else timeout)
-        request = None
+        request, why = None, "the client is closed"
         with self._lock:
-            if not self._is_closed:
+            # 0 is named before there ever was a connection.
+            is_gone = generation not in (None, 0) and not (self._is_connected and generation == self._generation)
+            if is_gone:
+                why = f"the connection to {self.url} ended"
+            elif not self._is_closed:
                 request = self._requests.add(operation, payloads, future, deadline, generation)
         if request is None:
-            future.set_exception(ConnectionLostError("the client is closed"))
+            future.set_exception(ConnectionLostError(why))
         else:
             self._wake()
         return request
@@ -272,13 +281,15 @@ class WireClient:
     def _expire(self, now: float) -> None:
         with self._lock:
             expired = self._requests.take_expired(now)
+            bound = [] if self._is_connected else self._requests.take_bound(self._generation)
+        _fail(bound, ConnectionLostError(f"the connection to {self.url} ended"))
         for request in expired:
             request.future.set_exception(RequestTimeoutError(f"no answer to {request.operation} from {self.url}"))
 
     def _lose(self, was_connected: bool) -> None:
         self._is_connected = False
         with self._lock:
-            requests = self._requests.take_sent()
+            requests = self._requests.take_bound()
         _fail(requests, ConnectionLostError(f"the connection to {self.url} ended"))
         if was_connected:
             for callback in self._on_lost:

@@ -84,9 +84,17 @@ class RequestTable:
             del self._pending[uid]
         return request
 
-    def take_sent(self) -> list[PendingRequest]:
-        """All that wait for an answer: their connection has ended."""
-        return [self._pending.pop(uid) for uid in [u for u, request in self._pending.items() if request.is_sent]]
+    def take_bound(self) -> list[PendingRequest]:
+        """All that the connection which has ended was for: those that wait for an answer, and those that name it."""
+        bound = [
+            uid for uid, request in self._pending.items() if request.is_sent or request.generation not in (None, 0)
+        ]
+        return [self._pending.pop(uid) for uid in bound]
+
+    def take_bound(self, generation: int) -> list[PendingRequest]:
+        """Those that may travel on nothing but this connection or an earlier one."""
+        uids = [uid for uid, item in self._pending.items() if item.generation is not None]
+        return [self._pending.pop(uid) for uid in uids if (self._pending[uid].generation or 0) <= generation]
 
     def take_all(self) -> list[PendingRequest]:
         """Everything."""

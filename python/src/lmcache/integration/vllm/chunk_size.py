@@ -6,6 +6,10 @@ from __future__ import annotations
 from lmcache.wire.client import WireClient
 
 
+CAPABILITY_SECONDS = 10.0
+"""How long a server that has told its chunk size may take for this."""
+
+
 def ask_chunk_size(clients: list[WireClient], block_size: int, timeout: float) -> int:
     """The chunk size of all servers, in tokens.
 
@@ -33,7 +37,8 @@ def ask_chunk_size(clients: list[WireClient], block_size: int, timeout: float) -
 
 
 def ask_capabilities(clients: list[WireClient], timeout: float) -> frozenset[str]:
-    """What all servers can do; nothing for one that does not say."""
+    """What all servers can do; nothing for one that does not say, as those of LMCache before 0.5.5."""
+    timeout = min(timeout, CAPABILITY_SECONDS)
     futures = [client.submit("get_experimental", timeout=timeout) for client in clients]
     known: list[set[str]] = []
     for future in futures:

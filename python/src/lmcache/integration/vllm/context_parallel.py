@@ -21,7 +21,8 @@ def check_context_parallel(parallel: Any, kv_cache_config: Any, block_size: int,
     specs = [spec for group in groups for spec in leaves(group.kv_cache_spec) if getattr(spec, "dcp_sharded", True)]
     wrong = sorted({int(spec.block_size) for spec in specs if int(spec.block_size) % interleave})
     if wrong or (not specs and block_size % interleave):
-        raise ValueError(f"cp_kv_cache_interleave_size {interleave} does not divide blocks of {wrong or block_size} tokens")
+        sizes = wrong or block_size
+        raise ValueError(f"cp_kv_cache_interleave_size {interleave} does not divide blocks of {sizes} tokens")
     ranks = int(parallel.world_size) // servers
     if ranks < dcp:
         raise ValueError(f"{servers} servers leave {ranks} workers each, fewer than the {dcp} that hold one prompt")

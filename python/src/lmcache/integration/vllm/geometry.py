@@ -229,4 +229,5 @@ def check_steps(vllm_config: Any, geometry: Geometry) -> None:
     if len(sizes) > 1:
         raise ValueError(f"recurrent layers have blocks of different sizes: {sorted(sizes)}")
     if most < max(sizes):
-        raise ValueError(f"max_num_batched_tokens is {most}; steps must reach the end of a block of {max(sizes)} tokens")
+        size = max(sizes)
+        raise ValueError(f"max_num_batched_tokens is {most}; steps must reach the end of a block of {size} tokens")

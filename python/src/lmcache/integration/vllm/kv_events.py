@@ -76,7 +76,8 @@ def as_vllm_events(events: Iterable[ChunkEvent], chunk_size: int) -> LMCacheMPKV
             "medium": event.medium,
             "lora_name": None,
         }
-        converted.append(BlockStored(**{name: fields[name] for name in fields if name in BlockStored.__struct_fields__}))
+        known = BlockStored.__struct_fields__
+        converted.append(BlockStored(**{name: value for name, value in fields.items() if name in known}))
     container = LMCacheMPKVEvents()
     container.add_events(converted)
     return container

@@ -13,8 +13,9 @@ from lmcache.wire.tokens import EncodedTokens
 class LoadStoreOp:
     """Tokens `[start, end)` of a prompt and the blocks that hold them.
 
-    `token_ids` starts at position 0 and may go on behind `end`. `block_ids` is one list per group of layers, or a flat list for a single group;
-    entry i covers the i-th block from `start`. `skip_first_n_tokens` counts from `start` and is not written by a load.
+    `token_ids` starts at position 0 and may go on behind `end`. `block_ids` is one list per group of layers, or a flat
+    list for a single group; entry i covers the i-th block from `start`. `skip_first_n_tokens` counts from `start`; a
+    load does not write these tokens.
     """
 
     token_ids: EncodedTokens | list[int]

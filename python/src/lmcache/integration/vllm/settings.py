@@ -46,6 +46,7 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
 _REFUSED = {
     "transfer_intermediate_tensors": "query tensors are not kept",
     "isolated_ipc": "memory is shared by name, so engine and server need one IPC namespace",
+    "lazy_offload": "stores are made as soon as a chunk is computed",
     "use_vmm_api": "memory from the CUDA virtual memory interface cannot be shared yet",
 }
 
@@ -121,8 +122,12 @@ class ConnectorSettings:
 
     def lines(self) -> list[str]:
         """One line for each key, for the log: what was set with its source, then the defaults together."""
-        set_by = [f"{key} = {value!r} ({source})" for key, value, source in self.resolved if source != "default"]
-        defaults = [f"{key.removeprefix(PREFIX)}={value!r}" for key, value, source in self.resolved if source == "default"]
+        set_by, defaults = [], []
+        for key, value, source in self.resolved:
+            if source == "default":
+                defaults.append(f"{key.removeprefix(PREFIX)}={value!r}")
+            else:
+                set_by.append(f"{key} = {value!r} ({source})")
         return [*set_by, f"defaults of {PREFIX}*: {', '.join(defaults)}"]
 
 
@@ -169,7 +174,9 @@ def _autostart(found: Mapping[str, Any], urls: list[str]) -> AutostartSettings |
     if len(urls) > 1:
         raise ValueError(f"{PREFIX}autostart starts one server, but {PREFIX}server_urls names {len(urls)}")
     if not urls[0].startswith(_LOCAL):
-        raise ValueError(f"{PREFIX}autostart starts a server on this machine only, at localhost or 127.0.0.1, not {urls[0]}")
+        raise ValueError(
+            f"{PREFIX}autostart starts a server on this machine only, at localhost or 127.0.0.1, not {urls[0]}"
+        )
     try:
         arguments = tuple(shlex.split(found["autostart.server_args"]))
     except ValueError as error:

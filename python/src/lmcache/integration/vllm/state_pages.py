@@ -24,6 +24,9 @@ def as_blocks(
     """The caches with such layers replaced by views. Raises `ValueError` for a layer that cannot be seen so."""
     if kv_cache_config is None or not getattr(kv_cache_config, "has_mamba_layers", False):
         return dict(kv_caches)
+    if any(_device_of(cache) == "cpu" for cache in kv_caches.values()):
+        # The server would be shown the views, and the engine would go on with memory of its own.
+        raise ValueError("models with recurrent layers cannot be cached from CPU memory")
     is_tokens_first = layout_hints.get("kv_layout") in _TOKENS_FIRST
     seen = dict(kv_caches)
     for group in kv_cache_config.kv_cache_groups:
@@ -34,8 +37,14 @@ def as_blocks(
             try:
                 seen[name] = _seen(spec, seen[name], is_tokens_first)
             except (RuntimeError, ValueError) as error:
-                raise ValueError(f"layer {name} cannot be seen in blocks of {spec.block_size} tokens: {error}") from error
+                size = spec.block_size
+                raise ValueError(f"layer {name} cannot be seen in blocks of {size} tokens: {error}") from error
     return seen
+
+
+def _device_of(cache: Any) -> str:
+    first = cache[0] if isinstance(cache, (list, tuple)) else cache
+    return str(first.device.type)
 
 
 def _seen(spec: Any, cache: Any, is_tokens_first: bool) -> torch.Tensor:
@@ -84,7 +93,8 @@ def whole_blocks(cache: torch.Tensor, states: int, page_bytes: int, is_tokens_fi
     order = sorted(range(cache.dim()), key=lambda axis: (-cache.stride(axis), cache.shape[axis] == 1))
     pages = cache.permute(order)
     if order[0] != 0 or not pages.is_contiguous():
-        raise ValueError(f"shape {tuple(cache.shape)} with strides {tuple(cache.stride())} is not one page after another")
+        shape, strides = tuple(cache.shape), tuple(cache.stride())
+        raise ValueError(f"shape {shape} with strides {strides} is not one page after another")
     small = pages[0].numel() * pages.element_size()
     if page_bytes % small or pages.shape[0] % (page_bytes // small):
         raise ValueError(f"{pages.shape[0]} pages of {small} bytes do not make blocks of {page_bytes} bytes")

@@ -1,16 +1,15 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 internal import KVModel
-internal import L2Storage
 
 /// Numbers for pairs of model and salt.
-struct FileNamespaces {
-    private struct Texts: Hashable {
+struct ObjectNamespaces: Sendable {
+    private struct Texts: Hashable, Sendable {
         let modelName: String
         let cacheSalt: String
     }
 
-    private struct Spelling: Hashable {
+    private struct Spelling: Hashable, Sendable {
         let model: [UInt8]
         let salt: [UInt8]
     }

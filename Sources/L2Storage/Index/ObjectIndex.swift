@@ -1,22 +1,21 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-internal import KVModel
-internal import L2Storage
+package import KVModel
 
-/// Which objects a directory holds, as far as this process knows: lengths, sums and the order of use.
+/// Which objects a medium holds, as far as this process knows: lengths, sums and the order of use.
 ///
-/// The directory decides what is served; this only accounts, and follows whatever a load or a store finds out. About
-/// 150 bytes for each object; no text is kept twice.
-struct FileIndex {
+/// The medium decides what is served; this only accounts, and follows whatever a load or a store finds out. About
+/// 150 bytes for each object; no text is kept twice. No lock: its owner has one.
+package struct ObjectIndex: Sendable {
     /// A key whose texts are one number.
-    struct Name: Hashable {
+    package struct Name: Hashable, Sendable {
         let chunkHash: ChunkHash
         let namespace: UInt32
         let kvRank: KVRank
         let objectGroup: Int
     }
 
-    private struct Slot {
+    private struct Slot: Sendable {
         var name: Name
         var byteCount: Int
         /// Neighbours in the order of use; `none` at the ends.
@@ -27,23 +26,25 @@ struct FileIndex {
 
     private static let none = Int32.max
 
-    private(set) var usage: L2Usage
+    /// Sums without the salts; ``usageBySalt()`` has them.
+    package private(set) var usage: L2Usage
     /// Bytes of stores that have room but are not finished.
-    private(set) var reservedBytes = 0
+    package private(set) var reservedBytes = 0
     private var bytesBySalt: [UInt32: Int] = [:]
-    private var namespaces = FileNamespaces()
+    private var namespaces = ObjectNamespaces()
     private var slots: [Slot] = []
     private var free: [Int32] = []
     private var places: [Name: Int32] = [:]
     private var oldest = Self.none
     private var newest = Self.none
 
-    init(capacityBytes: Int?) {
+    /// Makes an empty index of a medium with at most `capacityBytes`, or without a limit.
+    package init(capacityBytes: Int?) {
         self.usage = L2Usage(capacityBytes: capacityBytes)
     }
 
     /// The short form of a key, or nil when there are more models and salts than a number can tell apart.
-    mutating func name(_ key: ObjectKey) -> Name? {
+    package mutating func name(_ key: ObjectKey) -> Name? {
         self.namespaces.intern(modelName: key.modelName, cacheSalt: key.cacheSalt).map { namespace in
             Name(
                 chunkHash: key.chunkHash, namespace: namespace, kvRank: key.kvRank, objectGroup: key.objectGroup)
@@ -51,7 +52,7 @@ struct FileIndex {
     }
 
     /// The short form of a file's name, or nil for a file of another origin.
-    mutating func name(_ fields: FileKeyFields) -> Name? {
+    package mutating func name(_ fields: FileKeyFields) -> Name? {
         self.namespaces.intern(fields).map { namespace in
             Name(
                 chunkHash: fields.chunkHash, namespace: namespace, kvRank: fields.kvRank,
@@ -62,7 +63,7 @@ struct FileIndex {
     /// Claims room for a store. False when the capacity has none.
     ///
     /// - Parameter replaced: Length of the file that the store replaces, or 0.
-    mutating func reserve(_ byteCount: Int, replacing replaced: Int) -> Bool {
+    package mutating func reserve(_ byteCount: Int, replacing replaced: Int) -> Bool {
         let claimed = self.reservedBytes.addingReportingOverflow(byteCount)
         let total = claimed.partialValue.addingReportingOverflow(max(0, self.usage.usedBytes - replaced))
         guard !claimed.overflow, !total.overflow, total.partialValue <= self.usage.capacityBytes ?? .max else {
@@ -73,13 +74,13 @@ struct FileIndex {
     }
 
     /// Gives up what ``reserve(_:replacing:)`` claimed.
-    mutating func unreserve(_ byteCount: Int) {
+    package mutating func unreserve(_ byteCount: Int) {
         self.reservedBytes -= byteCount
         precondition(self.reservedBytes >= 0, "a store gives its room back once")
     }
 
     /// Notes that a file is there with this length, and was used last.
-    mutating func note(_ name: Name, byteCount: Int) {
+    package mutating func note(_ name: Name, byteCount: Int) {
         if let place = self.places[name] {
             self.unlink(place)
             self.add(byteCount - self.slots[Int(place)].byteCount, to: name.namespace)
@@ -105,7 +106,7 @@ struct FileIndex {
 
     /// Notes that a file is gone. Returns its length if it was known.
     @discardableResult
-    mutating func forget(_ name: Name) -> Int? {
+    package mutating func forget(_ name: Name) -> Int? {
         guard let place = self.places.removeValue(forKey: name) else { return nil }
         let byteCount = self.slots[Int(place)].byteCount
         self.unlink(place)
@@ -117,7 +118,7 @@ struct FileIndex {
     }
 
     /// The keys used least recently, oldest first.
-    func leastRecent(limit: Int) -> [ObjectKey] {
+    package func leastRecent(limit: Int) -> [ObjectKey] {
         var keys: [ObjectKey] = []
         var place = self.oldest
         while place != Self.none, keys.count < limit {
@@ -128,7 +129,7 @@ struct FileIndex {
     }
 
     /// Known keys from slot `start` on, and the slot after the last one, or nil at the end.
-    func page(from start: Int, limit: Int, modelName: String?) -> (keys: [ObjectKey], next: Int?) {
+    package func page(from start: Int, limit: Int, modelName: String?) -> (keys: [ObjectKey], next: Int?) {
         var keys: [ObjectKey] = []
         var position = max(0, start)
         while position < self.slots.count, keys.count < limit {
@@ -142,7 +143,7 @@ struct FileIndex {
     }
 
     /// Sums with the salts spelled out.
-    func usageBySalt() -> L2Usage {
+    package func usageBySalt() -> L2Usage {
         var usage = self.usage
         for (namespace, bytes) in self.bytesBySalt where bytes > 0 {
             usage.bytesBySalt[self.namespaces[namespace].cacheSalt, default: 0] += bytes

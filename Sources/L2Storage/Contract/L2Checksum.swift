@@ -1,0 +1,23 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+internal import CSystemShims
+
+/// The CRC-32C that an object carries where its medium has room beside the bytes.
+///
+/// Source: RFC 3720, appendix B.4.
+package enum L2Checksum {
+    package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        lmc_crc32c(0, bytes.baseAddress, bytes.count)
+    }
+
+    /// Eight lower-case hexadecimal digits.
+    package static func text(_ checksum: UInt32) -> String {
+        let digits = String(checksum, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+
+    /// The text of a buffer's checksum.
+    package static func text(of buffer: L2Buffer) -> String {
+        Self.text(Self.of(UnsafeRawBufferPointer(buffer.bytes)))
+    }
+}

@@ -1,0 +1,115 @@
+// lmcache · SPDX-License-Identifier: Apache-2.0
+
+import KVModel
+import L2Conformance
+import L2Storage
+import Testing
+
+@testable import L2S3
+
+/// Against a real service, one prefix for each check.
+@Suite struct S3ConformanceTests {
+    @Test(TestStores.needs("LMCACHE_TEST_S3"), arguments: L2ConformanceSuite.checks.map(\.name))
+    func serviceConforms(_ name: String) throws {
+        let check = try #require(L2ConformanceSuite.checks.first { $0.name == name })
+        let messages = Messages()
+        check.run(try S3Adapter.start(try Self.configuration(), environment: [:], log: messages.log))
+        #expect(messages.all == [])
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func objectsThatAreNoLongerThoseStoredAreMissed() throws {
+        var configuration = try Self.configuration()
+        let adapter = try S3Adapter.start(configuration, environment: [:])
+        defer { #expect(adapter.close(milliseconds: 10_000)) }
+        let object = L2Object(key: L2ConformanceSuite.key(1), buffer: L2Buffer(copying: [1, 2, 3, 4]))
+        #expect(adapter.perform(.store([object])) == [.done(byteCount: 4)])
+        // Somebody writes other bytes of that length and keeps what belonged to the old ones.
+        let service = try Self.service(configuration)
+        var put = HTTPRequest(
+            method: "PUT", origin: configuration.origin,
+            path: configuration.bucketPath + "/" + configuration.prefix + S3KeyName.path(object.key),
+            headers: [(S3Medium.checksumHeader, L2Checksum.text(of: object.buffer))], body: .bytes([1, 2, 3, 5]))
+        guard case .reply(let made) = service.send(put, deadline: nil) else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(made.status == 200)
+        let blank = L2Object(key: object.key, buffer: L2Buffer(byteCount: 4))
+        #expect(adapter.perform(.load([blank])) == [.miss(.corrupted)])
+        #expect(adapter.counters().corrupted == 1)
+        // It is gone, so that a store may put it right.
+        #expect(adapter.perform(.load([blank])) == [.miss(.absent)])
+        #expect(adapter.perform(.store([object])) == [.done(byteCount: 4)])
+        #expect(adapter.perform(.load([blank])) == [.done(byteCount: 4)])
+        // Without a checksum, as the original writes, there is nothing to compare.
+        put.headers = []
+        _ = service.send(put, deadline: nil)
+        #expect(adapter.perform(.load([blank])) == [.done(byteCount: 4)])
+        expectContent(blank.buffer.content, equals: [1, 2, 3, 5])
+        configuration.usesChecksums = false
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func aManifestBindsAModelToItsLayout() throws {
+        let configuration = try Self.configuration()
+        let medium = try S3Adapter.medium(configuration, environment: [:])
+        let manifest = L2NamespaceManifest(modelName: "org/model", layoutSignature: "a", hashAlgorithm: "blake3")
+        let other = L2NamespaceManifest(modelName: "org/model", layoutSignature: "b", hashAlgorithm: "blake3")
+        let object = L2Object(key: L2ConformanceSuite.key(1), buffer: L2Buffer(byteCount: 10))
+        #expect(medium.bind(to: manifest) == .agrees)
+        #expect(medium.bind(to: manifest) == .agrees)
+        #expect(medium.store(object) == .done(byteCount: 10))
+        let stranger = try S3Adapter.medium(configuration, environment: [:])
+        #expect(stranger.bind(to: other) == .conflicts)
+        #expect(stranger.load(object) == .miss(.otherLayout))
+        #expect(stranger.store(object) == .miss(.otherLayout))
+        #expect(stranger.bind(to: manifest) == .agrees)
+        #expect(stranger.load(object) == .done(byteCount: 10))
+        // One that holds both layouts goes on serving the one that is on the medium.
+        #expect(medium.bind(to: other) == .conflicts)
+        #expect(medium.load(object) == .done(byteCount: 10))
+        #expect(medium.list(L2ListQuery()) == .success(L2Page(keys: [object.key], next: nil)))
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func wrongCredentialsAndOtherBucketsFailAndSayWhy() throws {
+        var wrongSecret = try Self.configuration()
+        wrongSecret.secretKey = "wrong"
+        var noBucket = try Self.configuration()
+        noBucket.bucketPath = "/no-such-bucket"
+        let object = L2Object(key: L2ConformanceSuite.key(1), buffer: L2Buffer(byteCount: 10))
+        let messages = Messages()
+        let adapter = try S3Adapter.start(wrongSecret, environment: [:], log: messages.log)
+        #expect(adapter.perform(.load([object])) == [.failed(.unavailable)])
+        #expect(adapter.perform(.store([object])) == [.failed(.unavailable)])
+        #expect(adapter.page(L2ListQuery()) == .failure(.unavailable))
+        #expect(messages.all.count == 1)
+        #expect(messages.all.first?.contains("SignatureDoesNotMatch") == true)
+        #expect(adapter.close(milliseconds: 10_000))
+        let other = try S3Adapter.start(noBucket, environment: [:])
+        #expect(!other.perform(.load([object]))[0].isSuccess)
+        #expect(other.close(milliseconds: 10_000))
+    }
+
+    // MARK: Parts
+
+    private static func configuration() throws -> S3Configuration {
+        let origin: String = try #require(TestStores.value("LMCACHE_TEST_S3"))
+        let bucket: String = try #require(TestStores.value("LMCACHE_TEST_S3_BUCKET"))
+        var configuration = S3Configuration(origin: origin, bucketPath: "/" + bucket, region: "us-east-1")
+        configuration.accessKey = TestStores.value("LMCACHE_TEST_S3_KEY")
+        configuration.secretKey = TestStores.value("LMCACHE_TEST_S3_SECRET")
+        configuration.prefix = "tests/" + TestStores.freshName()
+        configuration.workers = 8
+        return configuration
+    }
+
+    private static func service(_ configuration: S3Configuration) throws -> S3Service {
+        let client = try CurlClient(CurlClient.Settings())
+        return S3Service(
+            configuration, client: client,
+            credentials: CredentialsChain(S3Adapter.sources(configuration, [:], client: client)),
+            clock: MonotonicL2Clock(), log: .none, random: { 0 })
+    }
+}

@@ -1,0 +1,2 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""What SGLang loads."""
