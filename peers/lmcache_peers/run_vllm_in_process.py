@@ -116,13 +116,14 @@ def server_of(case: Case, logs: pathlib.Path) -> Iterator[CacheServer | None]:
         logs,
         *("--l1-size-gb", "1", "--eviction-policy", "LRU", "--chunk-size", str(CHUNK)),
         *("--supported-transfer-mode", "auto", "--shm-name", f"peers_{settings.free_port()}"),
+        port=DEFAULT_PORT,
     )
     server.start()
     yield server
     server.stop()
 
 
-def play(case: Case, scenarios: list[Scenario], logs: pathlib.Path, dtype: str, report: Report) -> None:
+def play(case: Case, scenarios: list[Scenario], logs: pathlib.Path, dtype: str, report: Report) -> str:
     with tempfile.TemporaryDirectory(prefix="lmcache-") as folder, server_of(case, logs) as server:
         runtime = pathlib.Path(folder)
         environment = {"LMCACHE_RUNTIME_DIR": folder, **dict(case.environment)}
@@ -133,7 +134,7 @@ def play(case: Case, scenarios: list[Scenario], logs: pathlib.Path, dtype: str, 
         began = time.monotonic()
         engine.start()
         engine.wait_until_ready()
-        print(f"{case.name} ready after {time.monotonic() - began:.0f} s", flush=True)
+        ready = f"ready after {time.monotonic() - began:.0f} s"
         stage: Any = InProcessStage(engine, runtime)
         if server is not None:
             stage = Stage(server, engine, engine)
@@ -141,6 +142,7 @@ def play(case: Case, scenarios: list[Scenario], logs: pathlib.Path, dtype: str, 
             report.run(f"{case.name}:{scenario.__name__}", scenario, stage)
         if engine.process.exit_status is None:
             engine.stop()
+        return f"{ready}, {len(scenarios)} scenarios"
 
 
 def main() -> int:

@@ -287,7 +287,7 @@ class WireClient:
     def _lose(self, was_connected: bool) -> None:
         self._is_connected = False
         with self._lock:
-            requests = self._requests.take_bound()
+            requests = self._requests.take_lost()
         _fail(requests, ConnectionLostError(f"the connection to {self.url} ended"))
         if was_connected:
             for callback in self._on_lost:

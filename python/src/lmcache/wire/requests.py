@@ -84,7 +84,7 @@ class RequestTable:
             del self._pending[uid]
         return request
 
-    def take_bound(self) -> list[PendingRequest]:
+    def take_lost(self) -> list[PendingRequest]:
         """All that the connection which has ended was for: those that wait for an answer, and those that name it."""
         bound = [
             uid for uid, request in self._pending.items() if request.is_sent or request.generation not in (None, 0)
