@@ -11,7 +11,7 @@ from lmcache_peers import settings, shared_memory
 from lmcache_peers.adapters import TIERS
 from lmcache_peers.processes import end_all
 from lmcache_peers.report import Report
-from lmcache_peers.second_tier.scenarios import SCENARIOS
+from lmcache_peers.second_tier.scenarios import IN_A_DIRECTORY, SCENARIOS
 from lmcache_peers.second_tier.tiered import Tiered
 from lmcache_peers.server import CacheServer
 
@@ -36,7 +36,9 @@ def main() -> int:
     tiered = Tiered(logs, arguments.adapter or named)
     try:
         for scenario in SCENARIOS:
-            if not wanted or scenario.__name__ in wanted:
+            if scenario in IN_A_DIRECTORY and not tiered.has_directory:
+                print(f"left out: {scenario.__name__}, which needs a directory", flush=True)
+            elif not wanted or scenario.__name__ in wanted:
                 tiered.clear()
                 report.run(scenario.__name__, scenario, tiered)
     finally:
