@@ -108,7 +108,9 @@ package struct KVSubscriptions: Sendable {
     /// Unknown streams and surplus acks are ignored.
     package mutating func acknowledged(_ stream: EventStreamID, log: KVEventLog) -> [KVSubscriptionAction] {
         // A control message does not repeat the operation, which the next batch has to echo.
-        guard let instance = self.subscriptions[stream]?.instance, let opened = self.streams[instance] else { return [] }
+        guard let instance = self.subscriptions[stream]?.instance, let opened = self.streams[instance] else {
+            return []
+        }
         self.subscriptions[opened]?.hasCredit = true
         return self.advance(opened, log: log).map { [$0] } ?? []
     }

@@ -281,8 +281,6 @@ class WireClient:
     def _expire(self, now: float) -> None:
         with self._lock:
             expired = self._requests.take_expired(now)
-            bound = [] if self._is_connected else self._requests.take_bound(self._generation)
-        _fail(bound, ConnectionLostError(f"the connection to {self.url} ended"))
         for request in expired:
             request.future.set_exception(RequestTimeoutError(f"no answer to {request.operation} from {self.url}"))
 

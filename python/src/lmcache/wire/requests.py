@@ -91,11 +91,6 @@ class RequestTable:
         ]
         return [self._pending.pop(uid) for uid in bound]
 
-    def take_bound(self, generation: int) -> list[PendingRequest]:
-        """Those that may travel on nothing but this connection or an earlier one."""
-        uids = [uid for uid, item in self._pending.items() if item.generation is not None]
-        return [self._pending.pop(uid) for uid in uids if (self._pending[uid].generation or 0) <= generation]
-
     def take_all(self) -> list[PendingRequest]:
         """Everything."""
         requests = list(self._pending.values())
