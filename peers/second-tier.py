@@ -2,10 +2,10 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """Stores through a cache server with a second tier, starts it again, and checks every byte that comes back.
 
-    second-tier.py [--adapter JSON] [--only NAME,...]
+    second-tier.py [--adapter JSON | --tier fs|resp|s3] [--only NAME,...]
 
-Starts the server of `LMCACHE_SERVER_COMMAND`; without `--adapter` the tier is a directory of its own. It needs the
-environment of `setup-vllm`.
+Starts the server of `LMCACHE_SERVER_COMMAND`; the tier is a directory of its own when none is given. It needs the
+environment of `setup-vllm`, and `with-stores` for `resp` and `s3`.
 """
 
 from __future__ import annotations

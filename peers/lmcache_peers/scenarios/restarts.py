@@ -22,7 +22,7 @@ _DEGRADED = "entering degraded mode"
 _RESUMED = "resuming normal operation"
 
 
-def _wait_until_caching(stage: Stage, engine: Engine, seed: int) -> float:
+def wait_until_caching(stage: Stage, engine: Engine, seed: int) -> float:
     """Sends new prompts twice until the second one hits; returns how long that took."""
     began = time.monotonic()
     while True:
@@ -57,7 +57,7 @@ def missed_ping(stage: Stage) -> str:
     same = expect_same(known.completion, alone)
     stage.server.start()
     wait_for("the engine's recovery", RESUME_SECONDS, lambda: log.text(mark).count(_RESUMED) >= 2)
-    resumed = _wait_until_caching(stage, stage.first, seed=4000)
+    resumed = wait_until_caching(stage, stage.first, seed=4000)
     works = _works_again(stage, seed=41)
     return f"without a server {alone.total_seconds:.1f} s, {same}; caching resumed after {resumed:.1f} s, {works}"
 
@@ -70,7 +70,7 @@ def between_two_pings(stage: Stage) -> str:
     stage.server.start()
     first = stage.first.complete(prompt, seconds=REQUEST_SECONDS)
     same = expect_same(known.completion, first)
-    resumed = _wait_until_caching(stage, stage.first, seed=5000)
+    resumed = wait_until_caching(stage, stage.first, seed=5000)
     works = _works_again(stage, seed=51)
     return (
         f"server back after {stage.server.ready_seconds:.2f} s, next request {first.total_seconds:.1f} s, {same};"
@@ -96,7 +96,7 @@ def lookup_lost_in_the_crash(stage: Stage) -> str:
             completion = answer.result(REQUEST_SECONDS + 5)
         expect_same(known.completion, completion)
         seconds.append(f"{completion.total_seconds:.1f} s")
-        _wait_until_caching(stage, stage.first, seed=5500)
+        wait_until_caching(stage, stage.first, seed=5500)
     return f"answered after {', '.join(seconds)}, same text"
 
 
@@ -145,7 +145,7 @@ def _restart_under_load(stage: Stage, engine: Engine) -> str:
     for index, answer in answers:
         expect_same(known[index], answer)
     longest = max(answer.total_seconds for _, answer in answers)
-    resumed = _wait_until_caching(stage, engine, seed=6000)
+    resumed = wait_until_caching(stage, engine, seed=6000)
     return (
         f"3 restarts under {len(answers)} requests: same texts, the longest took {longest:.1f} s;"
         f" caching resumed after {resumed:.1f} s"

@@ -8,16 +8,19 @@ import json
 import time
 
 from lmcache_peers import settings, shared_memory
+from lmcache_peers.adapters import TIERS
 from lmcache_peers.processes import end_all
 from lmcache_peers.report import Report
-from lmcache_peers.second_tier.scenarios import SCENARIOS
+from lmcache_peers.second_tier.scenarios import IN_A_DIRECTORY, SCENARIOS
 from lmcache_peers.second_tier.tiered import Tiered
 from lmcache_peers.server import CacheServer
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Checks a cache server with a second tier, byte by byte.")
-    parser.add_argument("--adapter", type=json.loads, help="the --l2-adapter object; a directory when left out")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--adapter", type=json.loads, help="the --l2-adapter object; a directory when left out")
+    which.add_argument("--tier", choices=list(TIERS), help="a directory, or a service that with-stores started")
     parser.add_argument("--only", default="", help="names of cases, separated by commas")
     return parser.parse_args()
 
@@ -28,10 +31,14 @@ def main() -> int:
     logs = settings.LOGS / time.strftime("second-tier-%Y%m%d-%H%M%S")
     print(f"logs in {logs}", flush=True)
     report, before = Report(), shared_memory.names()
-    tiered = Tiered(logs, arguments.adapter)
+    # A directory is the one that the cases themselves look into.
+    named = TIERS[arguments.tier](logs) if arguments.tier not in (None, "fs") else None
+    tiered = Tiered(logs, arguments.adapter or named)
     try:
         for scenario in SCENARIOS:
-            if not wanted or scenario.__name__ in wanted:
+            if scenario in IN_A_DIRECTORY and not tiered.has_directory:
+                print(f"left out: {scenario.__name__}, which needs a directory", flush=True)
+            elif not wanted or scenario.__name__ in wanted:
                 tiered.clear()
                 report.run(scenario.__name__, scenario, tiered)
     finally:

@@ -87,8 +87,6 @@ def a_dropped_pool_still_serves(tiered: Tiered) -> str:
 
 def damaged_files_are_misses(tiered: Tiered) -> str:
     """A short file, a long one, a directory and an unreadable name end the prefix there; storing again heals."""
-    if not tiered.has_directory:
-        return "skipped: the tier has no directory of ours"
     wanted = key(fresh_tokens(6))
     written = _fill(tiered, [wanted])[0]
     files = _files_in_order(tiered, written)
@@ -127,11 +125,13 @@ def another_layout_is_a_miss(tiered: Tiered) -> str:
     with tiered.bench() as bench, bench.engine_driven(model_name="peers/layouts") as (instance, answer):
         written = store(bench, instance, answer, wanted, seed=3)
         wait_until_stored(bench, 4)
-    with tiered.bench() as bench:
-        with bench.engine_driven(model_name="peers/layouts", dtype_str="bfloat16") as (instance, answer):
-            expect_equal("chunks found with another type", lookup(bench, _again(wanted)), 0)
-            store(bench, instance, answer, _again(wanted), seed=9)
-            wait_until_stored(bench, 0)
+    with (
+        tiered.bench() as bench,
+        bench.engine_driven(model_name="peers/layouts", dtype_str="bfloat16") as (instance, answer),
+    ):
+        expect_equal("chunks found with another type", lookup(bench, _again(wanted)), 0)
+        store(bench, instance, answer, _again(wanted), seed=9)
+        wait_until_stored(bench, 0)
     with tiered.bench() as bench, bench.engine_driven(model_name="peers/layouts") as (instance, answer):
         again = _again(wanted)
         expect_equal("chunks found with the first type", lookup(bench, again), 4)
@@ -141,8 +141,6 @@ def another_layout_is_a_miss(tiered: Tiered) -> str:
 
 def two_tiers_and_one_loses(tiered: Tiered) -> str:
     """Both tiers are written; one whose loads all fail costs nothing but its turn."""
-    if not tiered.has_directory:
-        return "skipped: the tier has no directory of ours"
     both = [{"type": "fault_inject", "inner": {"type": "mock", "max_size_gb": 1}, "rate": 1.0}, tiered.adapter]
     wanted = key(fresh_tokens(5))
     with (
@@ -196,3 +194,5 @@ SCENARIOS = [
     two_servers_share_the_tier,
     a_client_that_leaves,
 ]
+# They look into a directory of ours.
+IN_A_DIRECTORY = [damaged_files_are_misses]

@@ -3,8 +3,8 @@
 
     run-shared-tier [--tier fs|resp|s3|all] [--seconds N] [--kills N] [--seed N]
 
-Redis and the S3 service are found by the environment that `peers/start-stores` prints. A tier whose service is not
-there is a failure.
+Redis and the S3 service are found by the environment that `peers/start-stores` prints and `peers/with-stores` sets.
+A tier whose service is not there is a failure.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from lmcache_peers import settings, shared_memory
+from lmcache_peers.adapters import TIERS
 from lmcache_peers.processes import end_all
 from lmcache_peers.report import Report, expect
 from lmcache_peers.server import CacheServer
@@ -29,26 +30,6 @@ from lmcache_peers.shared_tier.worker import Counts, Worker
 
 WORKERS_PER_SERVER = 2
 PROMPTS = 200
-
-
-def directory(folder: pathlib.Path) -> dict[str, object]:
-    return {"type": "fs", "base_path": str(folder / "tier")}
-
-
-def redis(_: pathlib.Path) -> dict[str, object]:
-    address = os.environ.get("LMCACHE_TEST_REDIS", "")
-    expect(bool(address), "LMCACHE_TEST_REDIS is not set: no Redis to share")
-    host, port = address.rsplit(":", 1)
-    return {"type": "resp", "host": host, "port": int(port)}
-
-
-def bucket(_: pathlib.Path) -> dict[str, object]:
-    given = os.environ.get("LMCACHE_TEST_S3_ADAPTER", "")
-    expect(bool(given), "LMCACHE_TEST_S3_ADAPTER is not set: no bucket to share")
-    return dict(json.loads(given))
-
-
-TIERS: dict[str, Callable[[pathlib.Path], dict[str, object]]] = {"fs": directory, "resp": redis, "s3": bucket}
 
 
 def make_server(number: int, tier: dict[str, object], logs: pathlib.Path) -> CacheServer:
@@ -93,7 +74,8 @@ def play(
             worker.join(20)
     problems = [problem for worker in workers for problem in worker.problems]
     expect(not problems, f"{len(problems)} wrong: {'; '.join(problems[:3])}")
-    total = Counts(*(sum(values) for values in zip(*(asdict(worker.counts).values() for worker in workers), strict=True)))
+    counts = [asdict(worker.counts).values() for worker in workers]
+    total = Counts(*(sum(values) for values in zip(*counts, strict=True)))
     expect(total.loaded_chunks > 0, f"nothing was ever loaded: {total}")
     for server in servers:
         expect(server.stop() == 0, f"server on port {server.port} did not end cleanly")

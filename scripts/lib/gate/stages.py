@@ -55,10 +55,25 @@ STAGES = (
         "l2-interop", ("peers/run-l2-interop",), 8,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
+        "second-tier", ("peers/second-tier.py",), 5,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "second-tier-redis", (*WITH_STORES, "peers/second-tier.py", "--tier", "resp"), 5,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "second-tier-s3", (*WITH_STORES, "peers/second-tier.py", "--tier", "s3"), 5,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "shared-tier", (*WITH_STORES, "peers/run-shared-tier", "--seconds", "8", "--kills", "3"), 6,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
         "bench-server", ("peers/run-bench-server",), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "vllm", ("peers/run-vllm",), 15,
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+    Stage(
+        "vllm-tiers", ("peers/run-vllm-second-tier",), 15,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
