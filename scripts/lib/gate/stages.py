@@ -32,7 +32,8 @@ SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIP
 # Tests of the second tier find real servers; without them they are skipped.
 WITH_STORES = () if os.environ.get("LMCACHE_SKIP_PEERS") else ("peers/with-stores",)
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
-PACKAGE_SCENARIOS = "cold_then_repeat,shared_prefix,salts_are_apart,missed_ping,between_two_pings"
+PACKAGE = (("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)
+PACKAGE_SCENARIOS = "salts_are_apart,missed_ping,between_two_pings"
 # Both ways of moving bytes, two readers of one shard, and a server that is replaced.
 VERSION_CASES = "round-trip:engine_driven,latent:engine_driven,latent:lmcache_driven,restart:engine_driven"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
@@ -74,7 +75,7 @@ STAGES = (
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage(
         "vllm-tiers", ("peers/run-vllm-second-tier",), 15,
-        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True, environment=PACKAGE),
     Stage(
         "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
@@ -82,7 +83,7 @@ STAGES = (
     Stage(
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
-        environment=(("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)),
+        environment=PACKAGE),
     Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
     Stage(
         "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,

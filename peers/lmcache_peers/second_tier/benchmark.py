@@ -1,0 +1,179 @@
+# lmcache · SPDX-License-Identifier: Apache-2.0
+"""Bytes a second through a second tier: the tool of the field, ours and LMCache 0.5.6 in one run.
+
+    benchmark-second-tier [--folder FOLDER] [--objects N] [--kib N] [--depth N] [--repeats N] [--only fs,resp]
+
+Needs fio for files and redis-benchmark with redis-server for Redis. The program is LMCACHE_SERVER_COMMAND's, which must be
+ours. Everything goes through the page cache; nothing else should run meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lmcache_peers import settings
+from lmcache_peers.processes import Process, end_all, wait_for
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is moved: `objects` of `kib` KiB, `depth` at once."""
+
+    objects: int
+    kib: int
+    depth: int
+    repeats: int
+
+    @property
+    def bytes(self) -> int:
+        return self.objects * self.kib * 1024
+
+
+Rates = dict[str, float]
+"""MB/s (2^20 bytes) by operation."""
+
+
+def run(command: list[str], seconds: float = 300) -> str:
+    finished = subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds, env=settings.child_environment(), check=False
+    )
+    if finished.returncode != 0:
+        raise RuntimeError(f"{command[0]} ended with {finished.returncode}: {finished.stderr[-500:]}")
+    return finished.stdout
+
+
+def fio(folder: pathlib.Path, load: Load) -> Rates:
+    """Whole files written and read by as many threads as objects are in flight."""
+    rates: Rates = {}
+    for operation, word in (("store", "write"), ("load", "read")):
+        text = run([
+            "fio", "--name=objects", f"--directory={folder}", f"--rw={word}", f"--bs={load.kib}k",
+            f"--filesize={load.kib}k", f"--nrfiles={load.objects // load.depth}", f"--numjobs={load.depth}",
+            "--thread", "--ioengine=psync", "--group_reporting", "--output-format=json", "--fallocate=none",
+            "--file_service_type=sequential", "--openfiles=1", "--invalidate=0",
+        ])  # fmt: skip
+        rates[operation] = json.loads(text[text.index("{") :])["jobs"][0][word]["bw_bytes"] / MIB
+    return rates
+
+
+def redis_benchmark(port: int, load: Load) -> Rates:
+    text = run([
+        "redis-benchmark", "-p", str(port), "-t", "set,get", "-d", str(load.kib * 1024), "-c", str(load.depth),
+        "-n", str(load.objects), "-r", str(load.objects), "--csv",
+    ])  # fmt: skip
+    rates: Rates = {}
+    for line in text.splitlines():
+        cells = [cell.strip('"') for cell in line.split(",")]
+        if cells[0] in ("SET", "GET"):
+            rates["store" if cells[0] == "SET" else "load"] = float(cells[1]) * load.kib * 1024 / MIB
+    return rates
+
+
+def bench_l2(command: list[str], adapter: dict[str, object], load: Load) -> Rates:
+    """`lmcache bench l2` of either program."""
+    text = run([
+        *command, "bench", "l2", "--l2-adapter", json.dumps(adapter), "--num-keys", str(load.objects // load.depth),
+        "--in-flight", str(load.depth), "--data-size-kb", str(load.kib), "--rounds", "1", "--warmup-rounds", "0",
+        "--l1-align-bytes", "4096", "--format", "json",
+    ])  # fmt: skip
+    document, _ = json.JSONDecoder().raw_decode(text[text.index('{\n  "title"') :])
+    rates: Rates = {}
+    for name, entry in document["metrics"].items():
+        if name.startswith("op_") and entry["operation"] in ("Store", "Load"):
+            complete = entry["total_success"] == entry["total_keys"]
+            rates[entry["operation"].lower()] = entry["throughput_avg_mbps"] if complete else 0.0
+    return rates
+
+
+def medians(what: Callable[[], Rates], repeats: int) -> Rates:
+    found = [what() for _ in range(repeats)]
+    return {name: statistics.median(rates[name] for rates in found) for name in found[0]}
+
+
+def fresh(folder: pathlib.Path) -> pathlib.Path:
+    """An empty folder in the given one; what an earlier turn left is removed."""
+    shutil.rmtree(folder / "objects", ignore_errors=True)
+    (folder / "objects").mkdir()
+    return folder / "objects"
+
+
+def show(tier: str, tool: str, rows: dict[str, Rates]) -> None:
+    for operation in ("store", "load"):
+        reference, ours = rows[tool][operation], rows["ours"][operation]
+        cells = [f"{name} {rates[operation]:.0f}" for name, rates in rows.items()]
+        peers = [f"{ours / rates[operation]:.2f} x {name}" for name, rates in rows.items() if name not in (tool, "ours")]
+        print(f"{tier} {operation}: {', '.join(cells)} MB/s; ours {100 * ours / reference:.0f} % of {tool} {peers}")
+
+
+def files(folder: pathlib.Path, load: Load) -> None:
+    ours, original = settings.server_command()[:-1], settings.original_command()
+    adapter = {"type": "fs", "base_path": str(folder / "objects")}
+    rows = {
+        "fio": medians(lambda: fio(fresh(folder), load), load.repeats),
+        "ours": medians(lambda: bench_l2(ours, {**adapter, "num_workers": load.depth}, _in(folder, load)), load.repeats),
+        "LMCache 0.5.6": medians(lambda: bench_l2(original, adapter, _in(folder, load)), load.repeats),
+    }
+    show("fs", "fio", rows)
+
+
+def _in(folder: pathlib.Path, load: Load) -> Load:
+    fresh(folder)
+    return load
+
+
+def redis(folder: pathlib.Path, load: Load) -> None:
+    port = settings.free_port()
+    server = Process(
+        "redis", ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"], folder / "redis.log", {}
+    )
+    wait_for("redis", 10, lambda: "PONG" in run(["redis-cli", "-p", str(port), "ping"]) or None)
+    adapter = {"type": "resp", "host": settings.LOCAL, "port": port, "num_workers": load.depth}
+
+    def empty() -> None:
+        run(["redis-cli", "-p", str(port), "flushall"])
+
+    def ours() -> Rates:
+        empty()
+        return bench_l2(settings.server_command()[:-1], adapter, load)
+
+    def tool() -> Rates:
+        empty()
+        return redis_benchmark(port, load)
+
+    show("resp", "redis-benchmark", {"redis-benchmark": medians(tool, load.repeats), "ours": medians(ours, load.repeats)})
+    server.stop()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", default=None, help="on the disk to measure (default: a temporary one)")
+    parser.add_argument("--objects", type=int, default=1000)
+    parser.add_argument("--kib", type=int, default=4096)
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="fs,resp")
+    given = parser.parse_args()
+    load = Load(given.objects, given.kib, given.depth, given.repeats)
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="lmcache-bench-", dir=given.folder))
+    try:
+        for name, measure in (("fs", files), ("resp", redis)):
+            if name in given.only.split(","):
+                measure(folder, load)
+    finally:
+        end_all()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
