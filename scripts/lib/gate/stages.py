@@ -84,7 +84,7 @@ STAGES = (
         "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
         environment=PACKAGE),
-    Stage("sglang-sources", ("peers/setup-sglang",), 5, needs=("peers",), is_peer=True),
+    Stage("sglang-sources", ("peers/setup-sglang",), 10, needs=("peers",), is_peer=True),
     Stage(
         "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
         count=tally.verdicts, needs=("release", "library", "sglang-sources"), shows_verdicts=True, is_peer=True),
