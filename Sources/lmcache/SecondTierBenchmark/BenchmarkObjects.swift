@@ -13,7 +13,7 @@ struct BenchmarkObjects {
     /// Allocates and fills the buffers.
     init(plan: BenchmarkPlan) {
         self.plan = plan
-        // One byte more than a page apart would only measure the allocator: buffers are whole pages.
+        // Each has an allocation of its own, as objects of a pool do not share lines either.
         self.buffers = (0..<plan.keysPerRound).map { _ in
             L2Buffer(byteCount: plan.objectBytes, alignment: max(plan.alignment, 64))
         }
