@@ -40,6 +40,11 @@ package final class ObjectAccounts: Sendable {
         }
     }
 
+    /// The object's length, if it is known.
+    package func byteCount(of key: ObjectKey) -> Int? {
+        self.index.withLock { index in index.name(key).flatMap { index.byteCount(of: $0) } }
+    }
+
     /// Sums, for each salt too.
     package func usage() -> L2Usage { self.index.withLock { $0.usageBySalt() } }
 

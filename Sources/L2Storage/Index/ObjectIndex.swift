@@ -117,6 +117,9 @@ package struct ObjectIndex: Sendable {
         return byteCount
     }
 
+    /// The object's length, if it is known.
+    package func byteCount(of name: Name) -> Int? { self.places[name].map { self.slots[Int($0)].byteCount } }
+
     /// The keys used least recently, oldest first.
     package func leastRecent(limit: Int) -> [ObjectKey] {
         var keys: [ObjectKey] = []
