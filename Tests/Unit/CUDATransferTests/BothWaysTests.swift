@@ -44,7 +44,8 @@ extension FakeDriverTests {
             let other: Transfer.Direction = one.held == .store ? .load : .store
             #expect(await CUDARig.run(memory, .store, objects(0))?.isCompleted == true)
             lmc_fake_cuda_hold(one.held == .store ? 1 : 2)
-            let standing = PendingTransfer(one.held, objects(one.held == .store ? 32_768 : 0), event: CUDARig.firedEvent())
+            let standing = PendingTransfer(
+                one.held, objects(one.held == .store ? 32_768 : 0), event: CUDARig.firedEvent())
             #expect(memory.submit(standing.transfer))
             while !standing.isEnqueued { usleep(200) }
             for _ in 0..<3 {

@@ -134,7 +134,8 @@ import Testing
     )
     func aLateReplyIsAskedForByName(entries: [MessagePackValue.Entry], isWanted: Bool) throws {
         #expect(
-            try Self.decode(WireFixtures.keyMap.setting("request_configs", .map(entries))).repliesWhenLoaded == isWanted)
+            try Self.decode(WireFixtures.keyMap.setting("request_configs", .map(entries))).repliesWhenLoaded == isWanted
+        )
         #expect(try !Self.decode(WireFixtures.keyMap.setting("request_configs", .nil)).repliesWhenLoaded)
     }
 
