@@ -74,7 +74,7 @@ def contender(name: str, server: str, gigabytes: int, modes: list[str]) -> Conte
     if name == "own":
         return Contender(
             "own", 8004, paths=(str(ROOT / "python/src"),), options=transfer_config(5655),
-            server=(server, "server", "--l1-size-gb", str(gigabytes), "--eviction-policy", "LRU", "--chunk-size", "256",
+            server=(os.path.abspath(server), "server", "--l1-size-gb", str(gigabytes), "--eviction-policy", "LRU", "--chunk-size", "256",
                     "--port", "5655", "--http-port", "8180", "--shm-name", f"bench_{os.getpid()}",
                     "--registration-journal", "none"),
             clear_url="http://127.0.0.1:8180/cache/clear",
