@@ -25,6 +25,8 @@ package struct S3Configuration: Sendable, Equatable {
     package var secretKey: String?
     package var sessionToken: String?
     package var capacityBytes: Int?
+    /// Whether what the bucket held before is counted: where a capacity or quotas need it.
+    package var countsUsage = false
     /// Stands before every object's name, with a slash; empty for none.
     package var prefix = ""
     package var requestMilliseconds = 30_000
@@ -68,6 +70,7 @@ package struct S3Configuration: Sendable, Equatable {
             bucketPath: isPathStyle ? "/" + bucket : "", region: region)
         try self.readService(&options)
         try self.readCredentials(&options)
+        self.countsUsage = self.capacityBytes != nil || configuration.evicts
         try options.finish()
     }
 

@@ -16,6 +16,8 @@ package final class S3Medium: L2PipelinedMedium {
     private let models = BoundModels()
     private let abandoned: AbandonedUploads
     private let deletion: S3Deletion
+    private let counter: UsageCounter?
+    private let traffic = TrafficGauge()
 
     /// One request after another on each thread.
     package let exchangeLimits = (items: 1, bytes: Int.max)
@@ -31,6 +33,17 @@ package final class S3Medium: L2PipelinedMedium {
         self.pool = PartPool(limit: min(configuration.workers, Self.partThreads))
         self.abandoned = AbandonedUploads(bucket: self.bucket, clock: clock)
         self.deletion = S3Deletion(bucket: self.bucket, pool: self.pool)
+        guard configuration.countsUsage else {
+            self.counter = nil
+            return
+        }
+        let listing = S3Listing(bucket: self.bucket)
+        self.counter = UsageCounter(
+            accounts: self.accounts, isBusy: { [traffic = self.traffic] in traffic.isBusy },
+            page: { cursor, isStopped in
+                listing.page(cursor: cursor, deadline: nil, isCancelled: isStopped).map { $0.counted }
+            })
+        self.counter?.start(name: "l2-s3-count")
     }
 
     package func exchangeItems(of operation: L2Operation, workers: Int) -> Int {
@@ -38,6 +51,8 @@ package final class S3Medium: L2PipelinedMedium {
     }
 
     package func perform(_ operation: L2Operation, deadline: L2Instant?, report: (Int, L2Result) -> Void) {
+        self.traffic.enter()
+        defer { self.traffic.leave() }
         var asked: [Int] = []
         for (index, key) in operation.keys.enumerated() {
             if !NativeKeyName.isSpellable(key) {
@@ -75,6 +90,7 @@ package final class S3Medium: L2PipelinedMedium {
     package func leastRecent(limit: Int) -> [ObjectKey] { self.accounts.leastRecent(limit: limit) }
 
     package func shutDown() {
+        self.counter?.stop()
         self.service.close()
         self.pool.close()
     }

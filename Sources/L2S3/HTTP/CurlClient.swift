@@ -64,7 +64,7 @@ final class CurlClient: HTTPClient {
         _ handle: CurlLibrary.Pointer
     ) -> HTTPOutcome {
         // The request holds the memory behind both addresses until this returns.
-        let transfer = CurlTransfer(source: source, destination: request.destination?.bytes, part: request.part)
+        let transfer = CurlTransfer(source: source, destination: request.destination?.bytes, of: request)
         let headers = self.headerList(request)
         defer { self.library.freeList(headers) }
         self.prepare(handle, request, timeout)
@@ -120,6 +120,12 @@ final class CurlClient: HTTPClient {
         library.set(.writeData, address, on: handle)
         library.set(.headerFunction, unsafeBitCast(CurlCallbacks.header, to: UnsafeRawPointer.self), on: handle)
         library.set(.headerData, address, on: handle)
+        if transfer.isCancelled != nil {
+            library.set(.noProgress, 0, on: handle)
+            library.set(
+                .progressFunction, unsafeBitCast(CurlCallbacks.progress, to: UnsafeRawPointer.self), on: handle)
+            library.set(.progressData, address, on: handle)
+        }
         guard hasBody else { return }
         library.set(.readFunction, unsafeBitCast(CurlCallbacks.read, to: UnsafeRawPointer.self), on: handle)
         library.set(.readData, address, on: handle)

@@ -12,6 +12,7 @@ final class CurlTransfer {
     private let source: UnsafeRawBufferPointer
     private let destination: UnsafeMutableRawBufferPointer?
     private let part: HTTPPart?
+    let isCancelled: (@Sendable () -> Bool)?
     private var sent = 0
     private var received = 0
     private var checksum: UInt32 = 0
@@ -24,11 +25,12 @@ final class CurlTransfer {
     /// - Parameters:
     ///   - source: The request's body; valid as long as this lives.
     ///   - destination: Memory for the reply's; likewise.
-    ///   - part: What was asked for, unless it is the whole object.
-    init(source: UnsafeRawBufferPointer, destination: UnsafeMutableRawBufferPointer?, part: HTTPPart?) {
+    ///   - request: What was asked for.
+    init(source: UnsafeRawBufferPointer, destination: UnsafeMutableRawBufferPointer?, of request: HTTPRequest) {
         self.source = source
         self.destination = destination
-        self.part = part
+        self.part = request.part
+        self.isCancelled = request.isCancelled
     }
 
     private var expectedStatus: Int { self.part == nil ? 200 : 206 }
@@ -121,6 +123,7 @@ final class CurlTransfer {
 /// What curl calls, with a transfer's address at the end.
 enum CurlCallbacks {
     typealias Move = @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int
+    typealias Progress = @convention(c) (UnsafeMutableRawPointer?, Int64, Int64, Int64, Int64) -> Int32
     typealias Seek = @convention(c) (UnsafeMutableRawPointer?, Int64, Int32) -> Int32
 
     static let write: Move = { bytes, size, count, transfer in
@@ -137,6 +140,10 @@ enum CurlCallbacks {
     static let read: Move = { room, size, count, transfer in
         let area = UnsafeMutableRawBufferPointer(start: room, count: size * count)
         return CurlCallbacks.transfer(transfer)?.giveBody(area) ?? 0
+    }
+
+    static let progress: Progress = { transfer, _, _, _, _ in
+        CurlCallbacks.transfer(transfer)?.isCancelled?() == true ? 1 : 0
     }
 
     static let seek: Seek = { transfer, offset, origin in

@@ -35,6 +35,8 @@ struct HTTPRequest: Sendable {
     var part: HTTPPart?
     /// Whether a proxy of the environment is left out: for services of this machine.
     var isLocal = false
+    /// Asked about once a second; true ends the exchange.
+    var isCancelled: (@Sendable () -> Bool)?
 
     var url: String { self.origin + self.path + (self.query.isEmpty ? "" : "?" + self.query) }
 }

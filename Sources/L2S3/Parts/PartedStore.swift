@@ -18,7 +18,7 @@ struct PartedStore: Sendable {
     /// - Returns: Whether it is stored, or why not.
     func store(_ object: L2Object, deadline: L2Instant?) -> Result<Void, L2Failure> {
         self.abandoned.retry()
-        switch self.begin(object, deadline) {
+        switch self.begin(object) {
         case .failure(let failure): return .failure(failure)
         case .success(let upload):
             let result = self.send(object, upload, deadline)
@@ -28,10 +28,13 @@ struct PartedStore: Sendable {
         }
     }
 
-    private func begin(_ object: L2Object, _ deadline: L2Instant?) -> Result<PartedUpload, L2Failure> {
+    /// Has a deadline of its own: an upload that begins after its caller has gone would have no name here.
+    private func begin(_ object: L2Object) -> Result<PartedUpload, L2Failure> {
         var request = self.bucket.request("POST", object.key, query: [("uploads", "")])
         request.headers += self.bucket.headers(for: object.buffer)
-        guard case .reply(let reply) = self.bucket.send(request, deadline) else { return .failure(.unavailable) }
+        guard case .reply(let reply) = self.bucket.send(request, self.abandoned.soon()) else {
+            return .failure(.unavailable)
+        }
         guard reply.status == 200, let id = XMLText(reply.body).first("UploadId")?.text,
             1...Self.nameLimit ~= id.utf8.count
         else { return .failure(reply.status == 507 ? .full : .unavailable) }

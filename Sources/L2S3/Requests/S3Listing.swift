@@ -15,6 +15,16 @@ struct S3Listing: Sendable {
     struct Page: Sendable {
         var objects: [Listed]
         var next: String?
+
+        var counted: UsageCounter.Page {
+            UsageCounter.Page(
+                objects: self.objects.compactMap { object in
+                    object.byteCount.map { byteCount in
+                        UsageCounter.Counted(
+                            key: object.key, byteCount: byteCount, lastUse: Int64(object.changed?.seconds ?? 0))
+                    }
+                }, next: self.next)
+        }
     }
 
     struct Listed: Sendable {
@@ -24,9 +34,12 @@ struct S3Listing: Sendable {
         let changed: CivilTime?
     }
 
-    /// - Parameter modelName: Only this model's, or nil for all.
+    /// - Parameters:
+    ///   - modelName: Only this model's, or nil for all.
+    ///   - isCancelled: Whether nobody waits for it any more.
     func page(
-        modelName: String? = nil, limit: Int = Self.limit, cursor: String?, deadline: L2Instant?
+        modelName: String? = nil, limit: Int = Self.limit, cursor: String?, deadline: L2Instant?,
+        isCancelled: (@Sendable () -> Bool)? = nil
     ) -> Result<Page, L2Failure> {
         let model = modelName.map { $0 + "@" } ?? ""
         var query = [
@@ -34,7 +47,8 @@ struct S3Listing: Sendable {
             ("prefix", self.bucket.configuration.namePrefix + model),
         ]
         if let cursor { query.append(("continuation-token", cursor)) }
-        let request = self.bucket.request("GET", name: nil, query: query)
+        var request = self.bucket.request("GET", name: nil, query: query)
+        request.isCancelled = isCancelled
         guard case .reply(let reply) = self.bucket.send(request, deadline), reply.status == 200,
             let result = XMLText(reply.body).first("ListBucketResult")
         else { return .failure(.unavailable) }

@@ -27,9 +27,16 @@ final class FakeS3: HTTPClient {
         var tag: String
     }
 
+    struct Upload: Sendable {
+        var name: String
+        var headers: [String: String] = [:]
+        var parts: [Int: [UInt8]] = [:]
+        var began = "2100-01-01T00:00:00.000Z"
+    }
+
     struct State: Sendable {
         var objects: [String: Object] = [:]
-        var uploads: [String: (name: String, headers: [String: String], parts: [Int: [UInt8]])] = [:]
+        var uploads: [String: Upload] = [:]
         var requests: [HTTPRequest] = []
         var lastNumber = 0
     }
@@ -89,6 +96,14 @@ final class FakeS3: HTTPClient {
 
     private func read(_ request: HTTPRequest, _ query: [String: String], _ state: inout State) -> HTTPOutcome {
         if query["list-type"] != nil { return Self.list(query, state) }
+        if query["uploads"] != nil {
+            let entries = state.uploads.map { id, upload in
+                let name = upload.name.dropFirst("/b/".count).replacing("%40", with: "@")
+                return
+                    "<Upload><Initiated>\(upload.began)</Initiated><Key>\(name)</Key><UploadId>\(id)</UploadId></Upload>"
+            }
+            return ScriptedClient.reply(200, "<R>\(entries.joined())</R>")
+        }
         guard let object = state.objects[request.path] else { return ScriptedClient.reply(404) }
         var headers = object.headers
         headers["etag"] = object.tag
@@ -145,7 +160,7 @@ final class FakeS3: HTTPClient {
         state.lastNumber += 1
         if query["uploads"] != nil {
             let id = "upload\(state.lastNumber)"
-            state.uploads[id] = (request.path, Self.kept(request), [:])
+            state.uploads[id] = Upload(name: request.path, headers: Self.kept(request))
             return ScriptedClient.reply(200, "<R><UploadId>\(id)</UploadId></R>")
         }
         let body = XMLText(Self.content(request.body))

@@ -30,6 +30,14 @@ import Testing
         #expect(found.workers == 64 && found.prefersHTTP2 && found.capacityBytes == nil && found.usesChecksums)
     }
 
+    @Test func usageIsCountedWhereACapacityOrAnEvictionNeedsIt() throws {
+        let rest: [(String, JSONValue)] = [("s3_endpoint", "b.host"), ("s3_region", "r")]
+        #expect(try !Self.read(rest).countsUsage)
+        #expect(try Self.read(rest + [("max_capacity_gb", .integer(1))]).countsUsage)
+        #expect(try Self.read(rest + [("eviction", ["eviction_policy": "IsolatedLRU"])]).countsUsage)
+        #expect(try !Self.read(rest + [("eviction", ["eviction_policy": "noop"])]).countsUsage)
+    }
+
     @Test func endpointsAreUnderstoodInEveryForm() throws {
         #expect(try Self.origin("b.host:9000", [("disable_tls", .bool(true))]) == "http://b.host:9000")
         #expect(try Self.origin("http://b.host:9000/") == "http://b.host:9000")

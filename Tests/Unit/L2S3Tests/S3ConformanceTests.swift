@@ -57,6 +57,35 @@ import Testing
     }
 
     @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func whatTheBucketHeldBeforeIsCounted() throws {
+        var configuration = try Self.configuration()
+        let first = try S3Adapter.start(configuration, environment: [:])
+        let objects = (0..<1200).map { number in
+            L2Object(
+                key: L2ConformanceSuite.key(number, salt: number.isMultiple(of: 2) ? "a" : ""),
+                buffer: L2Buffer(byteCount: 10 + Int(number)))
+        }
+        #expect(first.perform(.store(objects)).haveAllSucceeded)
+        let expected = first.usage()
+        #expect(expected.completeness == .sinceStart && expected.objectCount == 1200)
+        #expect(first.close(milliseconds: 10_000))
+        configuration.capacityBytes = 1 << 30
+        configuration.countsUsage = true
+        let second = try S3Adapter.start(configuration, environment: [:])
+        let more = L2Object(key: L2ConformanceSuite.key(5000), buffer: L2Buffer(byteCount: 10))
+        #expect(second.perform(.store([more, objects[7]])) == [.done(byteCount: 10), .present(byteCount: 17)])
+        #expect(second.perform(.delete([objects[8].key])) == [.done(byteCount: 18)])
+        let deadline = MonotonicL2Clock().now().advanced(milliseconds: 30_000)
+        while second.usage().completeness != .complete, MonotonicL2Clock().now() < deadline {}
+        let usage = second.usage()
+        #expect(usage.objectCount == 1200 && usage.usedBytes == expected.usedBytes + 10 - 18)
+        #expect(usage.bytesBySalt["a"] == expected.bytesBySalt["a"].map { $0 - 18 })
+        #expect(second.perform(.delete((objects + [more]).map(\.key))).count == 1201)
+        #expect(second.usage().usedBytes == 0)
+        #expect(second.close(milliseconds: 10_000))
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
     func thousandsGoByOneRequestEachThousand() throws {
         let adapter = try S3Adapter.start(try Self.configuration(), environment: [:])
         defer { #expect(adapter.close(milliseconds: 10_000)) }
