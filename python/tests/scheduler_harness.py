@@ -49,6 +49,8 @@ from lmcache.integration.vllm.lmcache_mp_connector import LMCacheMPConnector
 
 BLOCK, HEADS, HEAD_SIZE = 8, 2, 2
 VOCABULARY = 1000
+SPOILED = VOCABULARY + 1
+"""A token that must never come out."""
 MODEL = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
@@ -167,6 +169,11 @@ class Worker:
         self._tokens: dict[str, list[int]] = {}
         self.sent: list[str] = []
         self.received: list[str] = []
+        self.on_forward: Callable[[], None] = lambda: None
+        """Where a device would wait for what was put on its stream."""
+        self.spoiled: set[str] = set()
+        """Requests that this step computed on bytes of a load that failed."""
+        self._writing = ""
 
     def step(self, output: Any, requests: dict[str, Request]) -> ModelRunnerOutput:
         """One step in vLLM's order; what comes from the scheduler has crossed a process boundary."""
@@ -174,8 +181,14 @@ class Worker:
         metadata = pickle.loads(pickle.dumps(output.kv_connector_metadata))
         connector.handle_preemptions(metadata)
         connector.bind_connector_metadata(metadata)
+        has_loads = getattr(output, "has_sync_kv_loads", False)
+        if has_loads:
+            connector.start_load_kv(None)
+        self.on_forward()
+        self.spoiled = set()
         sampled = self._forward(output, requests)
-        connector.start_load_kv(None)
+        if not has_loads:
+            connector.start_load_kv(None)
         connector.wait_for_save()
         results = connector.get_transfer_results(output.finished_req_ids)
         kv_output = KVConnectorOutput(
@@ -188,6 +201,8 @@ class Worker:
             kv_connector_worker_meta=connector.build_connector_worker_meta(),
         )
         connector.clear_connector_metadata()
+        if self.spoiled and not kv_output.invalid_block_ids:
+            raise WrongBytesError(f"{self.spoiled} read what was not computed, and nobody said so")
         self.sent += results.finished_sending
         self.received += results.finished_recving
         return ModelRunnerOutput(
@@ -214,12 +229,22 @@ class Worker:
             tokens = list(requests[name].all_token_ids)
             end = computed[name] + count
             for layer in range(len(self._setup.groups)):
-                self._read(name, layer, tokens, computed[name])
+                try:
+                    self._read(name, layer, tokens, computed[name])
+                except WrongBytesError:
+                    if not output.has_sync_kv_loads:
+                        raise
+                    # The device went on without the bytes; the connector has to say so after the step.
+                    self.spoiled.add(name)
                 self._write(name, layer, tokens, computed[name], end)
             sampled[name] = [digest(tokens) % VOCABULARY] if end == len(tokens) else []
+            if name in self.spoiled and sampled[name]:
+                sampled[name] = [SPOILED]
         return sampled
 
     def _value(self, layer: int, tokens: Sequence[int], position: int) -> float:
+        if self._writing in self.spoiled:
+            return -1.0
         rank = 0 if self._setup.is_mla else self.rank
         return 1 + digest(tokens[: position + 1]) % (1 << 16) + layer / 4 + rank / 16
 
@@ -246,8 +271,10 @@ class Worker:
     def _write(self, name: str, layer: int, tokens: Sequence[int], start: int, end: int) -> None:
         if isinstance(self._setup.groups[layer], MambaSpec):
             start = end - 1
+        self._writing = name
         for position in range(start, end):
             self._slot(name, layer, position).fill_(self._value(layer, tokens, position))
+        self._writing = ""
 
 
 class Engine:

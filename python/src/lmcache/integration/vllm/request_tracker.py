@@ -47,6 +47,7 @@ class RequestTracker:
     stored: int = 0
     has_stores: bool = False
     was_loaded: bool = False
+    is_inline: bool = False
     are_leases_settled: bool = False
     lookup_started_at: float | None = None
     most_stored: int | None = None

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lmcache.integration.vllm.geometry import Geometry, check_chunk
+from lmcache.integration.vllm.geometry import NULL_BLOCK, Geometry, check_chunk
+from lmcache.integration.vllm.load_mode import LoadMode
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
@@ -33,6 +34,7 @@ class SchedulerSide:
         geometry: Geometry,
         is_storing: bool,
         save_decode_cache: bool,
+        load_mode: LoadMode | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -47,6 +49,7 @@ class SchedulerSide:
         self._span = geometry.common_span
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
         self._has_windows = geometry.has_windows
+        self._load_mode = load_mode or LoadMode()
         self._stored_before = False
         self._storing: dict[str, RequestTracker] = {}
         self._clock = clock
@@ -73,7 +76,8 @@ class SchedulerSide:
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
         extra = max(0, usable - num_computed_tokens)
-        return extra, extra > 0
+        tracker.is_inline = extra > 0 and self._load_mode.is_inline(tracker.configs, len(self.trackers) == 1)
+        return extra, extra > 0 and not tracker.is_inline
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
         """The request has its blocks, all of them since its start. May be called again after a load."""
@@ -123,6 +127,17 @@ class SchedulerSide:
             self._settle(tracker, [(0, tracker.tokens.count)])
         self.adapter.end_session(tracker.request_id)
         return tracker.has_stores, self._statistics(request, tracker)
+
+    def spoiled_blocks(self, failed: set[int]) -> set[int]:
+        """Blocks of failed loads, and those that were computed behind them."""
+        spoiled = set(failed)
+        for tracker in self.trackers.values():
+            for blocks in tracker.block_ids:
+                first = next((index for index, block in enumerate(blocks) if block in failed), None)
+                if first is not None:
+                    spoiled.update(blocks[first:])
+        spoiled.discard(NULL_BLOCK)
+        return spoiled
 
     def take_lookup_seconds(self) -> list[float]:
         """How long each lookup took whose result was taken since the last call."""
@@ -182,7 +197,7 @@ class SchedulerSide:
             end,
             skip_first_n_tokens=tracker.local_hit - start,
         )
-        return TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs)
+        return TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs, tracker.is_inline)
 
     def _plan_new(self, output: Any, plan: StepPlan) -> None:
         for new in output.scheduled_new_reqs:
