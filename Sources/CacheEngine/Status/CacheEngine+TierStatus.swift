@@ -89,6 +89,7 @@ struct TierStatus {
             "state": .string(tier.isDraining ? "draining" : "active"), "shared": .bool(tier.description.isShared),
             "stored_object_count": .integer(tier.usage.objectCount),
             "current_size_bytes": .integer(tier.usage.usedBytes),
+            "usage": .string(tier.usage.completeness.rawValue),
             "max_capacity_bytes": .integer(tier.usage.capacityBytes ?? 0),
             "queued_store_count": .integer(tier.queuedObjects),
             "in_flight_store_count": .integer(tier.storesInFlight),

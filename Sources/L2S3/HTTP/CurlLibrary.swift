@@ -24,6 +24,7 @@ struct CurlLibrary: Sendable {
         case httpHeader = 10023
         case headerData = 10029
         case customRequest = 10036
+        case noProgress = 43
         case noBody = 44
         case upload = 46
         case followLocation = 52
@@ -33,6 +34,8 @@ struct CurlLibrary: Sendable {
         case httpGet = 80
         case verifyHost = 81
         case httpVersion = 84
+        case progressFunction = 20219
+        case progressData = 10057
         case noSignal = 99
         case inputLength = 30115
         case tcpNoDelay = 121
@@ -60,6 +63,9 @@ struct CurlLibrary: Sendable {
             case .httpHeader: "HTTPHEADER"
             case .headerData: "HEADERDATA"
             case .customRequest: "CUSTOMREQUEST"
+            case .noProgress: "NOPROGRESS"
+            case .progressFunction: "XFERINFOFUNCTION"
+            case .progressData: "XFERINFODATA"
             case .noBody: "NOBODY"
             case .upload: "UPLOAD"
             case .followLocation: "FOLLOWLOCATION"

@@ -292,6 +292,23 @@ import Testing
         #expect(adapter.close(milliseconds: 10_000))
     }
 
+    @Test func aServiceThatNeverAnswersTheCountKeepsNobodyFromClosing() throws {
+        let server = ScriptedServer { _, peer in
+            while peer.readRequest() != nil { _ = peer.read(1) }
+        }
+        var configuration = Self.configuration(server.port)
+        configuration.countsUsage = true
+        let messages = Messages()
+        let adapter = try S3Adapter.start(configuration, environment: [:], log: messages.log)
+        #expect(adapter.usage().completeness == .counting)
+        let limit = MonotonicL2Clock().now().advanced(milliseconds: 10_000)
+        while server.accepted == 0, MonotonicL2Clock().now() < limit {}
+        let started = MonotonicL2Clock().now()
+        #expect(adapter.close(milliseconds: 10_000))
+        #expect(MonotonicL2Clock().now() < started.advanced(milliseconds: 5000))
+        #expect(messages.all == [])
+    }
+
     @Test func withoutCredentialsNothingIsSentAndOneLineSaysSo() throws {
         let server = ScriptedServer { _, peer in Self.serve(peer) }
         var configuration = Self.configuration(server.port)
