@@ -47,6 +47,7 @@ def test_the_device_waits_and_the_host_does_not() -> None:
     loads = InlineLoads(gate, 10)
     answer, future = device_future()
     loads.begin([load("a", future)])
+    loads.hold()
     assert (gate.held, gate.raised) == ([1], [])
     answer.set_result((b"", True))
     assert gate.raised == [1]
@@ -84,6 +85,17 @@ def test_a_load_that_could_not_begin_has_failed() -> None:
     assert [one.request_id for one in loads.settle()] == ["a"]
 
 
+def test_an_answer_may_come_before_the_device_gets_to_the_gate() -> None:
+    gate = FakeGate()
+    loads = InlineLoads(gate, 10)
+    answer, future = device_future()
+    loads.begin([load("a", future)])
+    answer.set_result((b"", True))
+    loads.hold()
+    loads.hold()
+    assert (gate.held, gate.raised) == ([1], [1])
+
+
 def test_a_later_step_does_not_open_the_gate_of_an_earlier_one() -> None:
     gate = FakeGate()
     loads = InlineLoads(gate, 10)
@@ -103,6 +115,7 @@ def test_nothing_is_waited_for_longer_than_allowed_even_if_nobody_settles() -> N
     answer, future = device_future()
     one = load("a", future)
     loads.begin([one])
+    loads.hold()
     eventually(lambda: gate.raised == [1])
     assert one.job.is_cancelled
     # What comes too late changes nothing.
@@ -118,6 +131,7 @@ def test_without_a_gate_the_host_waits(gate: Any) -> None:
     threading.Timer(0.1, lambda: future.set_result(True)).start()
     began = time.monotonic()
     loads.begin([load("a", future)])
+    loads.hold()
     assert 0.09 < time.monotonic() - began < 5
     assert loads.settle() == []
 
@@ -125,6 +139,7 @@ def test_without_a_gate_the_host_waits(gate: Any) -> None:
 def test_without_a_gate_the_host_waits_no_longer_than_allowed() -> None:
     loads = InlineLoads(None, 0.1)
     loads.begin([load("a", MessagingFuture())])
+    loads.hold()
     assert [one.request_id for one in loads.settle()] == ["a"]
 
 

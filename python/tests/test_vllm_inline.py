@@ -307,3 +307,21 @@ def test_recomputing_ahead_of_the_schedule_is_left_to_asynchronous_loads(engines
     engine.complete("cold", PROMPT, **salt)
     assert engine.complete("warm", PROMPT, **salt) == expected(PROMPT, 4)
     assert engine.streams[0].waits == 0 and engine.hits["warm"] == 96
+
+
+def test_a_load_begins_before_its_step_is_prepared(engines: Any, salt: Any) -> None:
+    engine = engines()
+    engine.complete("cold", PROMPT, **salt)
+    connector = engine.workers[0].connector
+    gate = Gate(engine.workers[0], "retrieve")
+    arrive, begun = connector.handle_preemptions, []
+
+    def arrived(metadata: Any) -> None:
+        arrive(metadata)
+        begun.append(len(gate.held))
+        if gate.held:
+            gate.open()
+
+    connector.handle_preemptions = arrived
+    assert engine.complete("warm", PROMPT, **salt) == expected(PROMPT, 4)
+    assert begun.count(1) == 1 and engine.hits["warm"] == 96 and engine.streams[0].waits == 1
