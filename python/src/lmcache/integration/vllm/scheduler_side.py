@@ -23,6 +23,8 @@ class StepPlan:
     loads: list[TransferEntry] = field(default_factory=list)
     stores: list[TransferEntry] = field(default_factory=list)
     must_flush: bool = False
+    begins_early: bool = False
+    """Whether nothing is written to the blocks of loads between the step's arrival and its forward pass."""
 
 
 class SchedulerSide:
@@ -107,6 +109,7 @@ class SchedulerSide:
         )
         if self._loading:
             plan.loads = [self._load(tracker) for tracker in self._loading]
+            plan.begins_early = not getattr(output, "new_block_ids_to_zero", None)
             self._loading.clear()
         if self._is_storing:
             if output.scheduled_new_reqs:
