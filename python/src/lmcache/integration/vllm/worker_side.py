@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import torch
 
 logger = init_logger(__name__)
+
+YIELD_SECONDS = 0.0003
 
 WITHHELD_STEPS = 4
 """Steps after a failed load whose stores are left out: they may have been scheduled before the failure was known, for
@@ -50,6 +53,8 @@ class WorkerSide:
         self.adapter.handle_preemptions(plan.must_flush)
         if plan.begins_early and any(entry.is_inline for entry in plan.loads):
             self._begin_inline(plan, self.adapter.create_recorded_event())
+            # The client's thread must get hold of the interpreter to send them; it would have to wait for milliseconds.
+            time.sleep(YIELD_SECONDS)
 
     def load(self, plan: StepPlan) -> None:
         """Begins the loads of a step, and lets the step wait for those that belong to it."""
