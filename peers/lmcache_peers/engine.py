@@ -56,6 +56,7 @@ class Engine:
         connector: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         by_name: bool = False,
+        load_mode: str = "",
     ) -> None:
         """`by_name` takes the connector inside vLLM, which loads adapters of the package.
 
@@ -77,6 +78,7 @@ class Engine:
                 "lmcache.mp.port": server_port,
                 "lmcache.mp.heartbeat_interval": HEARTBEAT_SECONDS,
                 "lmcache.mp.mp_transfer_mode": mode,
+                **({"lmcache.mp.load_mode": load_mode} if load_mode else {}),
             },
         }
         self._command = [
@@ -85,6 +87,8 @@ class Engine:
             *("--max-model-len", "4096", "--max-num-batched-tokens", "512", "--max-num-seqs", "8"),
             *("--dtype", dtype, "--block-size", "32", "--enforce-eager", "--no-enable-prefix-caching"),
             *(("--kv-transfer-config", json.dumps(connector)) if connector else ()),
+            # A step that was scheduled ahead could not be taken back when it turns out that a load failed.
+            *(("--no-async-scheduling",) if load_mode in ("inline", "auto") else ()),
             *options,
         ]
 

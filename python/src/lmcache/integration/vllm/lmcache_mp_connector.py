@@ -125,7 +125,9 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         keeps_pool = hasattr(KVConnectorBase_V1, "bind_gpu_block_pool")
         why = hindrance(vllm_config, self._has_groups, is_announced, keeps_pool)
         if why is not None and self._settings.load_mode != "async":
-            logger.warning("lmcache.mp.load_mode is async in effect: %s", why)
+            # Only somebody who asked for it expects otherwise.
+            log = logger.warning if self._settings.load_mode == "inline" else logger.info
+            log("lmcache.mp.load_mode is async in effect: %s", why)
         return LoadMode(self._settings.load_mode, why)
 
     def _server_of(self, rank: int, world_size: int) -> str:
@@ -148,9 +150,9 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._worker.register(kv_caches, hints)
 
     def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
-        """Waits for stores that read blocks which are about to be used again."""
+        """Waits for stores that read blocks which are about to be used again; begins loads that the step waits for."""
         if self._worker is not None and isinstance(kv_connector_metadata, LMCacheMPConnectorMetadata):
-            self._worker.adapter.handle_preemptions(kv_connector_metadata.plan.must_flush)
+            self._worker.arrive(kv_connector_metadata.plan)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
         """Begins the loads of this step; requests run in a later one, or wait on the device in this one."""
