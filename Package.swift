@@ -192,7 +192,12 @@ let tests: [Target] = [
     unitTests(
         "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests(
+        "CacheEngine",
+        with: [
+            "KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport", "NativeThreads", "Telemetry",
+            logging,
+        ]),
     unitTests(
         "CacheService",
         with: [

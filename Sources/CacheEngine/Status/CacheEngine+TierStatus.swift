@@ -95,7 +95,8 @@ struct TierStatus {
             "in_flight_store_count": .integer(tier.storesInFlight),
             "in_flight_load_count": .integer(tier.loadsInFlight), "breaker_openings": number(tier.breakerOpenings),
             "succeeded": number(counters.succeeded), "missed": number(counters.missed),
-            "mismatched": number(counters.mismatched), "failed": number(counters.failed),
+            "mismatched": number(counters.mismatched), "corrupted": number(counters.corrupted),
+            "failed": number(counters.failed),
             "answered_late": number(counters.answeredLate), "refused": number(counters.refused),
             "stored_bytes": number(counters.storedBytes), "loaded_bytes": number(counters.loadedBytes),
         ]

@@ -70,11 +70,11 @@ final class CurlClient: HTTPClient {
         self.prepare(handle, request, timeout)
         self.library.set(.httpHeader, headers, on: handle)
         self.attach(transfer, to: handle, hasBody: source.count > 0 || request.method == "PUT", source.count)
-        let code = withExtendedLifetime((transfer, request)) { self.library.perform(handle) }
+        let (code, words) = withExtendedLifetime((transfer, request)) { self.library.performed(handle) }
         if let found = transfer.foundLength { return .wrongLength(found: found) }
         if let whole = transfer.wholeInstead { return .reply(whole) }
         guard code == 0 else {
-            return .failed(code: code, words: self.library.describe(code).map { String(cString: $0) } ?? "")
+            return .failed(code: code, words: words)
         }
         if let reply = transfer.finished() { return .reply(reply) }
         guard let found = transfer.foundLength else {

@@ -229,6 +229,9 @@ static int fake_uuid(unsigned char *uuid, int device) {
 static int fake_name(char *name, int length, int device) {
     (void)device; ENTER("cuDeviceGetName"); snprintf(name, (size_t)length, "Fake"); return leave(SUCCESS);
 }
+static int fake_bus_id(char *text, int length, int device) {
+    ENTER("cuDeviceGetPCIBusId"); snprintf(text, (size_t)length, "0000:%02X:00.0", 0xf0 + device); return leave(SUCCESS);
+}
 static int fake_retain(void **context, int device) {
     ENTER("cuDevicePrimaryCtxRetain");
     *context = (void *)(uintptr_t)(0x1000 + device); retained += 1; counts.contexts += 1;
@@ -574,7 +577,7 @@ static int fake_access(uint64_t address, size_t length, const void *access, size
 static const struct { const char *name; void *function; } symbols[] = {
     { "cuInit", fake_init }, { "cuDriverGetVersion", fake_version }, { "cuGetErrorName", fake_error_name },
     { "cuDeviceGetCount", fake_device_count }, { "cuDeviceGet", fake_device }, { "cuDeviceGetUuid", fake_uuid },
-    { "cuDeviceGetName", fake_name }, { "cuDevicePrimaryCtxRetain", fake_retain },
+    { "cuDeviceGetName", fake_name }, { "cuDeviceGetPCIBusId", fake_bus_id }, { "cuDevicePrimaryCtxRetain", fake_retain },
     { "cuDevicePrimaryCtxRelease_v2", fake_release }, { "cuCtxSetCurrent", fake_set_current },
     { "cuStreamCreateWithPriority", fake_stream_create }, { "cuStreamDestroy_v2", fake_stream_destroy },
     { "cuStreamSynchronize", fake_stream_synchronize }, { "cuStreamWaitEvent", fake_stream_wait },
@@ -712,6 +715,7 @@ EXPORTED(cuDeviceGetCount, fake_device_count)
 EXPORTED(cuDeviceGet, fake_device)
 EXPORTED(cuDeviceGetUuid, fake_uuid)
 EXPORTED(cuDeviceGetName, fake_name)
+EXPORTED(cuDeviceGetPCIBusId, fake_bus_id)
 EXPORTED(cuDevicePrimaryCtxRetain, fake_retain)
 EXPORTED(cuDevicePrimaryCtxRelease_v2, fake_release)
 EXPORTED(cuCtxSetCurrent, fake_set_current)
