@@ -83,6 +83,15 @@ def test_words_and_numbers_as_text_are_accepted() -> None:
     assert settings.mode == "engine_driven" and settings.lazy_offload is None
 
 
+def test_deferred_stores_have_the_original_defaults() -> None:
+    lazy = parse(lazy_offload="true").lazy_offload
+    assert lazy is not None and lazy.policy == "EVICTION_AWARE" and lazy.horizon_steps is None
+    assert (lazy.max_drain_per_step, lazy.max_deferral_seconds) == (64, 0)
+    assert (lazy.threshold, lazy.select_count) == (100, 10)
+    lazy = parse(lazy_offload=1, lazy_offload_horizon_steps="0.5", lazy_offload_policy="fifo").lazy_offload
+    assert lazy is not None and lazy.horizon_steps == 0.5 and lazy.policy == "FIFO"
+
+
 def test_key_wins_over_variable_and_variable_over_default() -> None:
     variable = {"LMCACHE_MP_TRANSFER_MODE": "lmcache_driven"}
     assert parse().mode == "auto"
