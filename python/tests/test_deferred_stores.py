@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lmcache.integration.vllm.deferred_stores import DeferredStores, StoreBatch
+from lmcache.integration.vllm.deferred_store import StoreBatch
+from lmcache.integration.vllm.deferred_stores import DeferredStores
 from lmcache.integration.vllm.drain_policies import DrainPolicy, EvictionAware, Fifo, StepPressure
 
 CHUNK, SPAN = 16, 8

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,60 @@ def test_failed_store_leaves_out_the_rest(engines: Any, server: RealServer, salt
     engine.run()
     assert list(request.output_token_ids) == expected(other(1, 180), 2)
     assert engine.free_blocks() == 39 and hit_elsewhere(engines, salt) == 0
+
+
+@pytest.mark.parametrize("seconds", [0, 0.0001])
+def test_what_was_computed_on_a_failed_load_is_never_stored(engines: Any, salt: Any, seconds: float) -> None:
+    cold = engines(is_lazy=False)
+    cold.complete("cold", PROMPT[:52], **salt)
+    engine = engines(options={"load_mode": "inline", "lazy_offload_max_deferral_seconds": seconds})
+    worker = engine.workers[0]
+    gate = Gate(worker, "retrieve")
+    worker.on_forward = gate.fail
+    engine.add("a", PROMPT, **salt)
+    engine.run(until=lambda: worker.connector._worker._withheld_steps > 0)
+    worker.on_forward = lambda: None
+    gate.open()
+    engine.run()
+    assert list(engine.requests["a"].output_token_ids) == expected(PROMPT, 4)
+    churn(engine, salt, 8)
+    assert hit_elsewhere(engines, salt) >= 48
+
+
+@pytest.mark.parametrize("mode", ["inline", "auto"])
+def test_soak_of_loads_within_steps(engines: Any, salt: Any, mode: str) -> None:
+    engine = engines(options={"load_mode": mode})
+    soak(engine, salt, seed=16, count=40)
+    assert counts(engine)["emitted"] > 10
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    "options", [{}, {"lazy_offload_max_deferral_seconds": 0.005}, {**FIFO, "save_decode_cache": True}]
+)
+def test_soak_with_slow_and_failing_stores_and_resets(
+    engines: Any, salt: Any, seed: int, options: dict[str, Any]
+) -> None:
+    engine = engines(options=options)
+    chance = random.Random(seed)
+    gates = [Gate(engine.workers[0], "store")]
+
+    def disturb(index: int) -> None:
+        what = chance.randrange(8)
+        if what == 0:
+            engine.scheduler.reset_prefix_cache()
+        elif what == 1:
+            engine.connector.reset_cache()
+        elif what == 2:
+            gates[-1].fail()
+        if index == 49 or what > 4:
+            # What was held back is read only now.
+            gates[-1].open()
+        if index < 49 and what > 4:
+            gates.append(Gate(engine.workers[0], "store"))
+
+    soak(engine, salt, seed=100 + seed, count=50, on_request=disturb)
+    assert counts(engine)["on_their_way"] == 0 and counts(engine)["emitted"] > 0
 
 
 def test_first_come_waits_for_enough_requests_that_are_over(engines: Any, salt: Any) -> None:

@@ -7,71 +7,11 @@ one that was noted, the block holds the tokens that the store is for.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from lmcache.integration.vllm.deferred_store import Backlog, DeferredStore, StoreBatch, StoreCounts
 from lmcache.integration.vllm.geometry import NULL_BLOCK
-
-
-@dataclass(slots=True)
-class StoreCounts:
-    """What became of the stores so far: those that were admitted wait, or were emitted, or were dropped.
-
-    `emitted_overdue` are among those emitted, `shortened` and `covered` beside the sum: stores that lost their end, and
-    stores that another one's blocks made needless, in whole or for their beginning.
-    """
-
-    admitted: int = 0
-    emitted: int = 0
-    emitted_overdue: int = 0
-    dropped_evicted: int = 0
-    dropped_failed_store: int = 0
-    rejected_prefix_broken: int = 0
-    shortened: int = 0
-    covered: int = 0
-
-
-@dataclass(slots=True)
-class StoreBatch:
-    """Tokens `[start, end)` to be stored now. `blocks` is one list per group, `held` every block but the null one."""
-
-    backlog: Backlog
-    start: int
-    end: int
-    blocks: list[list[int]]
-    held: list[int]
-
-
-@dataclass(slots=True, eq=False)
-class DeferredStore:
-    """One waiting store; `names` is what each block's content was called when the store was admitted."""
-
-    backlog: Backlog
-    start: int
-    end: int
-    blocks: list[list[int]]
-    names: dict[int, Any]
-    admitted_at: float
-    is_waiting: bool = True
-
-
-@dataclass(slots=True, eq=False)
-class Backlog:
-    """What waits of one attempt of one request, in the order of its tokens.
-
-    `identity` is what else belongs to the keys, to be compared; `content` is the caller's. A broken backlog has lost
-    tokens, and what comes behind them could not be found again.
-    """
-
-    request_id: str
-    order: int
-    identity: Any
-    content: Any = None
-    end: int = 0
-    is_broken: bool = False
-    stores: deque[DeferredStore] = field(default_factory=deque)
 
 
 class DeferredStores:
@@ -89,7 +29,7 @@ class DeferredStores:
         self._current: dict[str, Backlog] = {}
         self._waiting: dict[Backlog, None] = {}
         self._waiting_of: dict[str, int] = {}
-        self._by_block: dict[int, dict[DeferredStore, None]] = {}
+        self._by_block: dict[int, tuple[DeferredStore, ...]] = {}
         self._unnamed: dict[Backlog, int] = {}
         self._emptied: list[str] = []
         self._order = 0
@@ -113,7 +53,7 @@ class DeferredStores:
         """Whether a store of any attempt of the request waits."""
         return request_id in self._waiting_of
 
-    def stores_in(self, block: int) -> Iterable[DeferredStore]:
+    def stores_in(self, block: int) -> Sequence[DeferredStore]:
         """The waiting stores that read a block."""
         return self._by_block.get(block, ())
 
@@ -141,7 +81,7 @@ class DeferredStores:
         store = DeferredStore(backlog, first, end, self._cut(blocks, first - start, end - start), {}, now)
         for block in _real(store.blocks):
             store.names[block] = self._name_of(block)
-            self._by_block.setdefault(block, {})[store] = None
+            self._by_block[block] = (*self._by_block.get(block, ()), store)
         backlog.stores.append(store)
         self._waiting[backlog] = None
         self._waiting_of[request_id] = self._waiting_of.get(request_id, 0) + 1
@@ -171,7 +111,7 @@ class DeferredStores:
         for block in blocks:
             if block in by_block:
                 name = self._name_of(block)
-                for store in list(by_block.get(block, ())):
+                for store in by_block.get(block, ()):
                     if store.is_waiting and store.names.get(block) != name:
                         self._lose(store)
 
@@ -309,9 +249,10 @@ class DeferredStores:
             self._emptied.append(request_id)
 
     def _forget_block(self, block: int, store: DeferredStore) -> None:
-        stores = self._by_block[block]
-        del stores[store]
-        if not stores:
+        left = tuple(other for other in self._by_block[block] if other is not store)
+        if left:
+            self._by_block[block] = left
+        else:
             del self._by_block[block]
 
     def _settle(self, backlog: Backlog) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from lmcache.integration.vllm.deferred_stores import Backlog, DeferredStore, DeferredStores, StoreBatch
+from lmcache.integration.vllm.deferred_store import Backlog, DeferredStore, StoreBatch
+from lmcache.integration.vllm.deferred_stores import DeferredStores
 
 DEFAULT_HORIZON_STEPS = 2.5
 SMOOTHING = 0.3

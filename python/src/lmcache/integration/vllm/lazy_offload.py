@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmcache.integration.vllm.deferred_stores import Backlog, DeferredStores, StoreBatch
+from lmcache.integration.vllm.deferred_store import Backlog, StoreBatch
+from lmcache.integration.vllm.deferred_stores import DeferredStores
 from lmcache.integration.vllm.drain_policies import DEFAULT_HORIZON_STEPS, DrainPolicy, EvictionAware, Fifo, StepPressure
 from lmcache.integration.vllm.geometry import Geometry, spans
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
