@@ -56,8 +56,12 @@ class Engine:
         connector: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         by_name: bool = False,
+<<<<<<< HEAD
         keeps_prefixes: bool = False,
         extra: dict[str, Any] | None = None,
+=======
+        load_mode: str = "",
+>>>>>>> main
     ) -> None:
         """`by_name` takes the connector inside vLLM, which loads adapters of the package. With `keeps_prefixes` vLLM's own
         prefix cache is on. `extra` are more options of the multi-process connector.
@@ -80,7 +84,11 @@ class Engine:
                 "lmcache.mp.port": server_port,
                 "lmcache.mp.heartbeat_interval": HEARTBEAT_SECONDS,
                 "lmcache.mp.mp_transfer_mode": mode,
+<<<<<<< HEAD
                 **(extra or {}),
+=======
+                **({"lmcache.mp.load_mode": load_mode} if load_mode else {}),
+>>>>>>> main
             },
         }
         self._command = [
@@ -90,6 +98,8 @@ class Engine:
             *("--dtype", dtype, "--block-size", "32", "--enforce-eager"),
             "--enable-prefix-caching" if keeps_prefixes else "--no-enable-prefix-caching",
             *(("--kv-transfer-config", json.dumps(connector)) if connector else ()),
+            # A step that was scheduled ahead could not be taken back when it turns out that a load failed.
+            *(("--no-async-scheduling",) if load_mode in ("inline", "auto") else ()),
             *options,
         ]
 

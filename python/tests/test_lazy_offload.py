@@ -124,6 +124,13 @@ def test_soak_of_windows(engines: Any, salt: Any, length: int) -> None:
     assert counts(engine)["emitted"] > 10
 
 
+@pytest.mark.parametrize("seconds", [0, 0.005])
+def test_soak_of_steps_scheduled_ahead(engines: Any, salt: Any, seconds: float) -> None:
+    engine = engines(ahead=True, options={"lazy_offload_max_deferral_seconds": seconds})
+    soak(engine, salt, seed=17, count=40)
+    assert counts(engine)["emitted"] > 10
+
+
 def test_soak_with_decoded_tokens(engines: Any, salt: Any) -> None:
     engine = engines(options={"save_decode_cache": True, "lazy_offload_max_deferral_seconds": 0.001})
     soak(engine, salt, seed=15, count=40)

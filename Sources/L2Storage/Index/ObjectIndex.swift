@@ -45,6 +45,12 @@ package struct ObjectIndex: Sendable {
         self.usage = L2Usage(capacityBytes: capacityBytes)
     }
 
+    /// Makes room for this many objects at once.
+    package mutating func reserveCapacity(_ count: Int) {
+        self.slots.reserveCapacity(count)
+        self.places.reserveCapacity(count)
+    }
+
     /// The short form of a key, or nil when there are more models and salts than a number can tell apart.
     package mutating func name(_ key: ObjectKey) -> Name? {
         self.namespaces.intern(modelName: key.modelName, cacheSalt: key.cacheSalt).map { namespace in

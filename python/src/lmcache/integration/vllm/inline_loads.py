@@ -43,8 +43,8 @@ class _Step:
 class InlineLoads:
     """Lets the device go on when all loads of a step have ended, well or not, and tells which did not end well.
 
-    With a gate the device's stream waits while the engine goes on launching work; without one, or where it cannot, `begin`
-    waits. Every wait ends after `seconds`. `begin` and `settle` belong to the engine's thread; answers come on any.
+    With a gate the device's stream waits while the engine goes on launching work; without one, or where it cannot, `hold`
+    waits. Every wait ends after `seconds`. What is called belongs to the engine's thread; answers come on any.
     """
 
     def __init__(
@@ -58,24 +58,30 @@ class InlineLoads:
         self._open: deque[_Step] = deque()
         """Steps that the device may be waiting for, oldest first."""
         self._unsettled: list[_Step] = []
+        self._unheld: list[_Step] = []
         self._watcher: threading.Thread | None = None
         self._is_closed = False
 
     def begin(self, loads: list[InlineLoad]) -> None:
-        """Lets the step that is about to be launched wait for the loads."""
+        """Takes over loads of the step that comes next."""
         self._number += 1
         step = _Step(self._number, loads, self._clock() + self._seconds, len(loads))
         with self._changed:
             self._open.append(step)
             self._changed.notify_all()
         self._unsettled.append(step)
-        is_held = self._gate is not None and self._gate.hold(step.number)
+        self._unheld.append(step)
         for load in loads:
             self._watch_answer(step, load)
-        if is_held:
-            self._start_watcher()
-        else:
-            self._wait(step)
+
+    def hold(self) -> None:
+        """Lets what is launched from now on wait for the loads that were begun."""
+        steps, self._unheld = self._unheld, []
+        for step in steps:
+            if self._gate is not None and self._gate.hold(step.number):
+                self._start_watcher()
+            else:
+                self._wait(step)
 
     def settle(self) -> list[InlineLoad]:
         """Waits until all loads begun so far have ended; gives those that failed, once."""

@@ -166,9 +166,9 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._worker.register(kv_caches, hints)
 
     def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
-        """Waits for stores that read blocks which are about to be used again."""
+        """Waits for stores that read blocks which are about to be used again; begins loads that the step waits for."""
         if self._worker is not None and isinstance(kv_connector_metadata, LMCacheMPConnectorMetadata):
-            self._worker.adapter.handle_preemptions(kv_connector_metadata.plan.must_flush)
+            self._worker.arrive(kv_connector_metadata.plan)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
         """Begins the loads of this step; requests run in a later one, or wait on the device in this one."""

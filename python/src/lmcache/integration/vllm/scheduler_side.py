@@ -16,6 +16,10 @@ from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 
 
+LOOKUP_SECONDS = 0.003
+"""How long a request that is alone waits for its lookup within a step."""
+
+
 @dataclass
 class StepPlan:
     """What the workers have to do in one step."""
@@ -23,6 +27,8 @@ class StepPlan:
     loads: list[TransferEntry] = field(default_factory=list)
     stores: list[TransferEntry] = field(default_factory=list)
     must_flush: bool = False
+    begins_early: bool = False
+    """Whether nothing is written to the blocks of loads between the step's arrival and its forward pass."""
 
 
 class SchedulerSide:
@@ -66,6 +72,8 @@ class SchedulerSide:
         if tracker.state is not RequestState.PREFETCHING:
             return 0, False
         hit = self.adapter.check_lookup_result(tracker.request_id)
+        if hit is None and not tracker.was_awaited and self._is_inline(tracker):
+            hit = self._await_lookup(tracker)
         if hit is None:
             return None, True
         if tracker.lookup_started_at is not None:
@@ -76,7 +84,7 @@ class SchedulerSide:
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
         extra = max(0, usable - num_computed_tokens)
-        tracker.is_inline = extra > 0 and self._load_mode.is_inline(tracker.configs, len(self.trackers) == 1)
+        tracker.is_inline = extra > 0 and self._is_inline(tracker)
         return extra, extra > 0 and not tracker.is_inline
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
@@ -107,6 +115,7 @@ class SchedulerSide:
         )
         if self._loading:
             plan.loads = [self._load(tracker) for tracker in self._loading]
+            plan.begins_early = not getattr(output, "new_block_ids_to_zero", None)
             self._loading.clear()
         if self._is_storing:
             if output.scheduled_new_reqs:
@@ -145,6 +154,20 @@ class SchedulerSide:
             return []
         taken, self._lookup_seconds = self._lookup_seconds, []
         return taken
+
+    def _is_inline(self, tracker: RequestTracker) -> bool:
+        return self._load_mode.is_inline(tracker.configs, len(self.trackers) == 1)
+
+    def _await_lookup(self, tracker: RequestTracker) -> int | None:
+        """Waits a little, once, while nobody else is there: the engine would do an empty step and sleep."""
+        tracker.was_awaited = True
+        hit = None
+        if len(self.trackers) == 1:
+            deadline = self._clock() + LOOKUP_SECONDS
+            while hit is None and self._clock() < deadline:
+                time.sleep(LOOKUP_SECONDS / 30)
+                hit = self.adapter.check_lookup_result(tracker.request_id)
+        return hit
 
     def _tracker_for(self, request: Any) -> RequestTracker:
         tracker = self.trackers.get(request.request_id)

@@ -17,6 +17,7 @@ from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfers import Transfers
 from lmcache.transfer.job import TransferContext, TransferFuture, TransferJob
+from lmcache.transfer.stream_gate import StreamGate
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
 from lmcache.wire.tokens import as_payload
@@ -57,6 +58,7 @@ class LMCacheMPWorkerAdapter:
             self._client, arguments.heartbeat_interval, self.instance_id, recover=self._register_again
         )
         self._context: TransferContext | None = None
+        self._gate: StreamGate | None = None
         self._transfers = Transfers()
         self._events: KVEventSubscriber | None = None
         self._is_shut_down = False
@@ -101,6 +103,11 @@ class LMCacheMPWorkerAdapter:
         )
         context.register()
         self._context = context
+        try:
+            # Now, because getting page-locked memory may wait for the device.
+            self._gate = context.make_gate()
+        except Exception as error:
+            logger.warning("the device cannot wait for loads (%s); the host does", error)
 
     def _register_again(self) -> None:
         if self._context is not None and not self._is_shut_down:
@@ -154,9 +161,8 @@ class LMCacheMPWorkerAdapter:
 
     def make_inline_loads(self) -> InlineLoads:
         """What lets steps wait for loads of theirs; needs registered memory."""
-        gate = None if self._context is None else self._context.make_gate()
         # The client gives a request up before.
-        return InlineLoads(gate, self._transfer_timeout + 1)
+        return InlineLoads(self._gate, self._transfer_timeout + 1)
 
     def add_failed_blocks(self, blocks: set[int]) -> None:
         """Blocks of a failed load that no poll tells about."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
 logger = init_logger(__name__)
+
+YIELD_SECONDS = 0.0003
 
 WITHHELD_STEPS = 4
 """Steps after a failed load whose stores are left out: they may have been scheduled before the failure was known, for
@@ -39,21 +42,34 @@ class WorkerSide:
         self._geometry = geometry
         self._with_stores: set[str] = set()
         self._inline: InlineLoads | None = None
+        self._begun: StepPlan | None = None
         self._withheld_steps = 0
 
     def register(self, kv_caches: Mapping[str, torch.Tensor], layout_hints: Mapping[str, Any]) -> None:
         """Makes the engine's memory known to the server."""
         self.adapter.register_kv_caches(kv_caches, self._geometry.group_infos(kv_caches), layout_hints)
 
+    def arrive(self, plan: StepPlan) -> None:
+        """A step's blocks are about to be used: waits for stores that read them; begins the loads that it waits for."""
+        self.adapter.handle_preemptions(plan.must_flush)
+        if plan.begins_early and any(entry.is_inline for entry in plan.loads):
+            self._begin_inline(plan, self.adapter.create_recorded_event())
+            # The client's thread must get hold of the interpreter to send them; it would have to wait for milliseconds.
+            time.sleep(YIELD_SECONDS)
+
     def load(self, plan: StepPlan) -> None:
         """Begins the loads of a step, and lets the step wait for those that belong to it."""
         if not plan.loads:
             return
         self._with_stores -= {entry.request_id for entry in plan.loads}
-        event = self.adapter.create_recorded_event()
         later = [entry for entry in plan.loads if not entry.is_inline]
-        if len(later) < len(plan.loads):
-            self._load_inline([entry for entry in plan.loads if entry.is_inline], event)
+        must_begin = len(later) < len(plan.loads) and plan is not self._begun
+        event = self.adapter.create_recorded_event() if later or must_begin else None
+        if must_begin:
+            self._begin_inline(plan, event)
+        self._begun = None
+        if self._inline is not None:
+            self._inline.hold()
         if later:
             self.adapter.batched_submit_retrieve_requests(*self._lists(later, event))
 
@@ -92,7 +108,8 @@ class WorkerSide:
         event = self.adapter.create_recorded_event()
         return self.adapter.batched_submit_store_requests(*self._lists(plan.stores, event))
 
-    def _load_inline(self, entries: list[TransferEntry], event: Any) -> None:
+    def _begin_inline(self, plan: StepPlan, event: Any) -> None:
+        self._begun = plan
         if self._inline is None:
             self._inline = self.adapter.make_inline_loads()
         self._inline.begin(
@@ -100,7 +117,8 @@ class WorkerSide:
                 self.adapter.begin_inline_load(
                     entry.request_id, entry.op, event, entry.cache_salt, entry.request_configs
                 )
-                for entry in entries
+                for entry in plan.loads
+                if entry.is_inline
             ]
         )
 
