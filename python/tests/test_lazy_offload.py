@@ -386,10 +386,17 @@ def test_server_that_is_away_costs_nothing_but_the_stores(tmp_path: Path, salt: 
         engine.complete("a", PROMPT, **salt)
         server.kill()
         churn(engine, salt, 8)
-        assert engine.free_blocks() == 39 and counts(engine)["failed"] > 0
+        assert engine.free_blocks() == 39
+        scheduler, worker = engine.connector._scheduler.adapter, engine.workers[0].connector._worker.adapter
+        eventually(lambda: not scheduler.is_healthy, 10)
+        away = counts(engine)["emitted"]
+        churn(engine, salt, 4, start=1500)
+        assert counts(engine)["emitted"] == away
         server.start()
-        eventually(lambda: engine.workers[0].connector._worker.adapter.is_healthy, 10)
+        eventually(lambda: scheduler.is_healthy and worker.is_healthy, 10)
+        failed = counts(engine)["failed"]
         churn(engine, salt, 8, start=2000)
+        assert counts(engine)["emitted"] > away and counts(engine)["failed"] == failed
         eventually(lambda: leases(server) == 0)
     finally:
         engine.shutdown()

@@ -24,7 +24,7 @@ from lmcache.utils import init_logger
 logger = init_logger(__name__)
 
 LOG_SECONDS = 60.0
-"""The least time between two lines about what became of the stores."""
+"""The least time between two lines about what became of the stores, and between two about failures."""
 
 
 def policy_of(settings: LazyOffloadSettings) -> DrainPolicy:
@@ -46,6 +46,7 @@ class _OnItsWay:
     backlog: Backlog
     blocks: list[Any]
     missing: int
+    has_failed: bool = False
 
 
 class LazyOffload:
@@ -58,6 +59,7 @@ class LazyOffload:
         chunk_size: int,
         ranks: int,
         end_session: Callable[[str], None],
+        can_store: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
         self._policy = policy_of(settings)
@@ -66,6 +68,7 @@ class LazyOffload:
         self._stores = DeferredStores(self._name_of, chunk_size, self._spans if can_be_cut else ())
         self._ranks = ranks
         self._end_session = end_session
+        self._can_store = can_store
         self._clock = clock
         self._pool: Any = None
         self._number = 0
@@ -75,7 +78,7 @@ class LazyOffload:
         self._finished: set[str] = set()
         self._failed = 0
         self._logged = self.counts()
-        self._log_at = 0.0
+        self._log_at = self._complain_at = 0.0
 
     @property
     def is_storing(self) -> bool:
@@ -121,8 +124,9 @@ class LazyOffload:
         for entry in entries:
             self._add(entry, now)
         batches = stores.take_unnamed()
-        if 2 * self._held <= len(self._pool.blocks):
-            # Otherwise the engine would run out of blocks for the sake of a server that is slow.
+        # The engine must not run out of blocks for the sake of a server that is slow; one that is away may come back
+        # before the blocks are gone.
+        if 2 * self._held <= len(self._pool.blocks) and self._can_store():
             batches += self._policy.drain(stores, self._pressure(output, len(taken), now))
         begun = [self._begin(batch) for batch in batches]
         for request_id in stores.take_emptied():
@@ -134,14 +138,10 @@ class LazyOffload:
         """Workers have told which stores ended: how many workers for each, and which failed on one at least."""
         for number in failed:
             store = self._on_their_way.get(number)
-            if store is not None:
+            if store is not None and not store.has_failed:
+                store.has_failed = True
                 self._failed += 1
-                dropped = self._stores.break_off(store.backlog)
-                logger.warning(
-                    "a store of request %s failed; %d that wait behind it are left out",
-                    store.backlog.request_id,
-                    dropped,
-                )
+                self._complain(store.backlog.request_id, self._stores.break_off(store.backlog))
         for number, count in completed.items():
             store = self._on_their_way.get(number)
             if store is not None:
@@ -216,6 +216,12 @@ class LazyOffload:
         ):
             self._finished.discard(request_id)
             self._end_session(request_id)
+
+    def _complain(self, request_id: str, dropped: int) -> None:
+        now = self._clock()
+        if now >= self._complain_at:
+            self._complain_at = now + LOG_SECONDS
+            logger.warning("a store of request %s failed; %d behind it are left out", request_id, dropped)
 
     def _log(self, now: float) -> None:
         if now < self._log_at:

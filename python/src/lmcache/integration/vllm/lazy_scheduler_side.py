@@ -27,7 +27,15 @@ class LazySchedulerSide(SchedulerSide):
         **named: Any,
     ) -> None:
         super().__init__(adapter, geometry, *values, **named)
-        self.lazy = LazyOffload(settings, geometry, adapter.chunk_size, ranks, adapter.end_session, self._clock)
+        self.lazy = LazyOffload(
+            settings,
+            geometry,
+            adapter.chunk_size,
+            ranks,
+            adapter.end_session,
+            lambda: adapter.is_healthy,
+            self._clock,
+        )
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
         """The request has its blocks; those for a load are in no step's output."""
