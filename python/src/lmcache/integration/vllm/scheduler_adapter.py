@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lmcache.health.server_health import ServerHealth
@@ -14,6 +15,7 @@ from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.lookup import Lookup, ServerLookup
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.utils import init_logger
+from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
 from lmcache.wire.tokens import EncodedTokens, as_payload
 from lmcache.wire.types import BlockAllocationRecord, CacheKey
@@ -133,6 +135,14 @@ class LMCacheMPSchedulerAdapter:
         self._lookups.pop(request_id, None)
         self._tell("end_session", request_id)
 
+    def end_sessions(self, request_ids: Iterable[str], seconds: float = 1.0) -> None:
+        """Several requests are over, and so is the engine: waits up to `seconds` until the servers know."""
+        deadline = time.monotonic() + seconds
+        futures = [future for name in request_ids for future in self._tell("end_session", name)]
+        for future in futures:
+            with contextlib.suppress(Exception):
+                future.wait(max(0.0, deadline - time.monotonic()))
+
     def report_block_allocations(self, records: Sequence[Any]) -> None:
         """Tells the servers which blocks requests gained, for their metrics."""
         if records:
@@ -190,11 +200,13 @@ class LMCacheMPSchedulerAdapter:
             strategy.num_readers,
         )
 
-    def _tell(self, operation: str, *payloads: Any) -> None:
+    def _tell(self, operation: str, *payloads: Any) -> list[MessagingFuture[Any]]:
+        futures = []
         for client, health in zip(self._clients, self._health, strict=True):
             if health.is_healthy:
                 with contextlib.suppress(Exception):
-                    client.submit(operation, *payloads, timeout=self._mq_timeout)
+                    futures.append(client.submit(operation, *payloads, timeout=self._mq_timeout))
+        return futures
 
     def _say_once(self, text: str) -> None:
         if text not in self._said and len(self._said) < 100:
