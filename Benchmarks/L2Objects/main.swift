@@ -12,7 +12,7 @@ import Telemetry
 ///
 ///     lmcache-l2-objects store|load|lookup|delete|probe ADAPTER-JSON FOLDER
 ///
-/// `probe` prints how long the adapter took to start, its memory, and the medians of lookups one by one and all at once.
+/// `probe` prints how long the adapter took to start, its memory, and the medians of lookups one by one and together.
 /// `FOLDER/keys.json` is a list of `{"model", "rank", "group", "hash", "salt", "file", "size"}`. A store reads each file
 /// and a load writes it. Prints one line for each key: its file's name and how it ended.
 struct ObjectMover {

@@ -68,8 +68,9 @@ struct ObjectFileWriter {
         var (start, checksum) = (0, 0 as UInt32)
         while start < bytes.count {
             let end = min(bytes.count, sums ? start + Self.summedBytes : .max)
-            if sums { checksum = L2Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), following: checksum) }
-            try self.write(file, UnsafeRawBufferPointer(rebasing: bytes[start..<end]), at: start)
+            let part = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
+            if sums { checksum = L2Checksum.of(part, following: checksum) }
+            try self.write(file, part, at: start)
             start = end
         }
         return sums ? checksum : nil

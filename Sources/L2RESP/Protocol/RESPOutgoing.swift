@@ -4,8 +4,8 @@ internal import L2Storage
 
 /// Commands on their way out: small parts joined, values where they are.
 ///
-/// A command that asks for a long string is held back while much of what others asked for has not come: a server makes
-/// all answers that it can before it sends one, and loses its processor's cache and time for memory with many long ones.
+/// A command that asks for a long string is held back while much of what others asked for has not come: a server
+/// makes all answers that it can before it sends one, and many long ones cost it its processor's cache and new memory.
 struct RESPOutgoing {
     private enum Content {
         case bytes([UInt8])

@@ -64,6 +64,7 @@ def measure(folder: pathlib.Path, samples: Samples, repeats: int) -> None:
     many, few = (rows[str(count)] for count in COUNTS)
     if many["objects"] != COUNTS[0] or many["present"] != COUNTS[-1]:
         raise RuntimeError(f"the directory of {COUNTS[0]} objects has {many}")
-    print(f"million start: {many['started_us'] / 1e6:.2f} s, {(many['resident_kib'] - few['resident_kib']) / 1024:.0f} MiB")
+    mebibytes = (many["resident_kib"] - few["resident_kib"]) / 1024
+    print(f"million start: {many['started_us'] / 1e6:.2f} s, {mebibytes:.0f} MiB")
     for name in ("one_lookup_ns", "all_lookups_us"):
         print(f"million {name}: {many[name]:.0f}, of {COUNTS[-1]} {few[name]:.0f}, {many[name] / few[name] - 1:+.0%}")
