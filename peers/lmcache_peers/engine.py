@@ -56,12 +56,9 @@ class Engine:
         connector: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         by_name: bool = False,
-<<<<<<< HEAD
+        load_mode: str = "",
         keeps_prefixes: bool = False,
         extra: dict[str, Any] | None = None,
-=======
-        load_mode: str = "",
->>>>>>> main
     ) -> None:
         """`by_name` takes the connector inside vLLM, which loads adapters of the package. With `keeps_prefixes` vLLM's own
         prefix cache is on. `extra` are more options of the multi-process connector.
@@ -84,11 +81,8 @@ class Engine:
                 "lmcache.mp.port": server_port,
                 "lmcache.mp.heartbeat_interval": HEARTBEAT_SECONDS,
                 "lmcache.mp.mp_transfer_mode": mode,
-<<<<<<< HEAD
-                **(extra or {}),
-=======
                 **({"lmcache.mp.load_mode": load_mode} if load_mode else {}),
->>>>>>> main
+                **(extra or {}),
             },
         }
         self._command = [

@@ -2,11 +2,8 @@
 """Runs real vLLM engines against a cache server and says what holds.
 
     run-vllm [--only NAME,...] [--second-mode auto|lmcache_driven] [--dtype float32|bfloat16] [--by-name]
-<<<<<<< HEAD
-    run-vllm --lazy [--only NAME,...] [--dtype float32|bfloat16]
-=======
              [--load-mode async|inline|auto]
->>>>>>> main
+    run-vllm --lazy [--only NAME,...] [--dtype float32|bfloat16] [--load-mode async|inline|auto]
 
 The server is `LMCACHE_SERVER_COMMAND` (the original's when it is not set). Prints one line for each scenario.
 """
@@ -42,19 +39,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--second-mode", default="lmcache_driven", help="transfer mode of the second engine")
     parser.add_argument("--dtype", default="float32", help="what the engines compute and cache in")
     parser.add_argument("--by-name", action="store_true", help="the connector inside vLLM for the first engine")
-<<<<<<< HEAD
+    parser.add_argument("--load-mode", default="", help="lmcache.mp.load_mode of both engines, for our package only")
     parser.add_argument("--lazy", action="store_true", help="one engine that defers its stores, and scenarios for it")
     return parser.parse_args()
 
 
-def make_stage(second_mode: str, dtype: str, by_name: bool, is_lazy: bool) -> Stage:
-=======
-    parser.add_argument("--load-mode", default="", help="lmcache.mp.load_mode of both engines, for our package only")
-    return parser.parse_args()
-
-
-def make_stage(second_mode: str, dtype: str, by_name: bool, load_mode: str) -> Stage:
->>>>>>> main
+def make_stage(second_mode: str, dtype: str, by_name: bool, load_mode: str, is_lazy: bool) -> Stage:
     logs = settings.LOGS / time.strftime("vllm-%Y%m%d-%H%M%S")
     print(f"logs in {logs}", flush=True)
     server = CacheServer(
@@ -64,16 +54,11 @@ def make_stage(second_mode: str, dtype: str, by_name: bool, load_mode: str) -> S
         *("--supported-transfer-mode", "auto", "--shm-name", f"peers_{settings.free_port()}"),
         *("--worker-reap-timeout-seconds", str(dead_engine.REAP_SECONDS)),
     )
-<<<<<<< HEAD
     more = (
         {"keeps_prefixes": True, "options": lazy_offload.OPTIONS, "extra": lazy_offload.SETTINGS} if is_lazy else {}
     )
-    first = Engine("engine-1", logs, server.port, dtype=dtype, by_name=by_name, **more)
-    second = Engine("engine-2", logs, server.port, mode=second_mode, dtype=dtype)
-=======
-    first = Engine("engine-1", logs, server.port, dtype=dtype, by_name=by_name, load_mode=load_mode)
+    first = Engine("engine-1", logs, server.port, dtype=dtype, by_name=by_name, load_mode=load_mode, **more)
     second = Engine("engine-2", logs, server.port, mode=second_mode, dtype=dtype, load_mode=load_mode)
->>>>>>> main
     return Stage(server, first, second)
 
 
@@ -93,11 +78,9 @@ def main() -> int:
     report = Report()
     before = shared_memory.names()
     began = time.monotonic()
-<<<<<<< HEAD
-    stage = make_stage(arguments.second_mode, arguments.dtype, arguments.by_name, arguments.lazy)
-=======
-    stage = make_stage(arguments.second_mode, arguments.dtype, arguments.by_name, arguments.load_mode)
->>>>>>> main
+    stage = make_stage(
+        arguments.second_mode, arguments.dtype, arguments.by_name, arguments.load_mode, arguments.lazy
+    )
     try:
         stage.server.start()
         print(f"server ready after {stage.server.ready_seconds:.2f} s", flush=True)
