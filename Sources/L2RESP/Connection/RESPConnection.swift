@@ -32,6 +32,7 @@ final class RESPConnection {
                 }
                 let output = try self.output(&outgoing, received: received + assembler.filledBytes)
                 if output?.byteCount ?? 0 > 0 || input == .more { continue }
+                self.transport.expect(assembler.directArea?.count ?? 1)
                 try wait.until(
                     self.transport.descriptor, isReadable: input != .needsWritable || output == .needsReadable,
                     isWritable: output == .needsWritable || input == .needsWritable)

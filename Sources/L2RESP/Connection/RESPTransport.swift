@@ -10,6 +10,13 @@ protocol RESPTransport: AnyObject {
 
     /// Writes from an area that is not empty; `isMoreComing` when another write follows at once.
     func write(_ area: UnsafeRawBufferPointer, isMoreComing: Bool) throws(RESPConnectionError) -> RESPMove
+
+    /// Says before a wait that at least so many bytes are to come, so that not every few of them need to wake the thread.
+    func expect(_ byteCount: Int)
+}
+
+extension RESPTransport {
+    func expect(_ byteCount: Int) {}
 }
 
 /// What a read or a write came to.

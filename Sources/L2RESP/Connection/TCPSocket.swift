@@ -5,6 +5,11 @@ internal import Glibc
 /// A connected TCP socket that never blocks by itself. Closed when the last reference goes.
 final class TCPSocket: RESPTransport {
     let descriptor: Int32
+    /// The system's SO_RCVLOWAT.
+    private var awaited = 1
+
+    /// As much as is worth a wake; the system takes less where its buffers are smaller.
+    private static let mostAwaited = 256 << 10
 
     private init(adopting descriptor: Int32) { self.descriptor = descriptor }
 
@@ -74,6 +79,15 @@ final class TCPSocket: RESPTransport {
             if count >= 0 { return .moved(count) }
             if errno == EAGAIN { return .needsWritable }
             guard errno == EINTR else { throw .ended(Self.words(errno)) }
+        }
+    }
+
+    func expect(_ byteCount: Int) {
+        let wanted = max(1, min(byteCount, Self.mostAwaited))
+        guard wanted != self.awaited else { return }
+        var value = Int32(wanted)
+        if setsockopt(self.descriptor, SOL_SOCKET, SO_RCVLOWAT, &value, socklen_t(MemoryLayout<Int32>.size)) == 0 {
+            self.awaited = wanted
         }
     }
 
