@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""vLLM's connector for the multi-process mode. Imports vLLM."""
+"""vLLM's connector for the multi-process mode. Imports vLLM; what only one of its roles needs, when that is built."""
 
 from __future__ import annotations
 
@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING, Any
 from vllm.distributed.kv_transfer.kv_connector.v1 import base as _base
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
 
-from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
-from lmcache.integration.vllm.geometry import Geometry, check_steps
-from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
-from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
-from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
-from lmcache.integration.vllm.settings import ConnectorSettings
-from lmcache.integration.vllm.utils import layout_hints, mla_only
-from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
-from lmcache.integration.vllm.worker_side import WorkerSide
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.utils import init_logger
 
 if TYPE_CHECKING:
     import torch
+
+    from lmcache.integration.vllm.scheduler_side import SchedulerSide
+    from lmcache.integration.vllm.worker_side import WorkerSide
 
 logger = init_logger(__name__)
 
@@ -60,6 +55,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
     def __init__(self, vllm_config: Any, role: KVConnectorRole, kv_cache_config: Any = None) -> None:
         super().__init__(vllm_config, role, kv_cache_config)
+        from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
+        from lmcache.integration.vllm.geometry import Geometry, check_steps
+        from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
+        from lmcache.integration.vllm.settings import ConnectorSettings
+        from lmcache.integration.vllm.utils import mla_only
+
         transfer = vllm_config.kv_transfer_config
         parallel = vllm_config.parallel_config
         self._layout_source = (vllm_config, kv_cache_config)
@@ -107,10 +108,16 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             is_first = int(getattr(parallel, "data_parallel_rank", 0)) == 0 and rank == 0
             ensure_server(urls[0], self._settings.autostart, is_first and role == KVConnectorRole.WORKER)
         if role == KVConnectorRole.SCHEDULER:
+            from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
+            from lmcache.integration.vllm.scheduler_side import SchedulerSide
+
             adapter = LMCacheMPSchedulerAdapter(**arguments)
             self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)
             logger.info("cache servers %s, chunks of %d tokens", ", ".join(urls), adapter.chunk_size)
         else:
+            from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+            from lmcache.integration.vllm.worker_side import WorkerSide
+
             self._worker = WorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
 
     def _server_of(self, rank: int, world_size: int) -> str:
@@ -124,6 +131,8 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
     def register_kv_caches(self, kv_caches: dict[str, torch.Tensor]) -> None:
         """Makes the cache's memory known to the server."""
+        from lmcache.integration.vllm.utils import layout_hints
+
         assert self._worker is not None
         hints = layout_hints(*self._layout_source)
         if getattr(self._layout_source[1], "has_mamba_layers", False):
