@@ -82,7 +82,8 @@ let sources: [Target] = [
         dependencies: ["DeviceTransfer", "CCUDATypes", "CSystemShims", "KVModel", "NativeThreads"],
         exclude: ["Kernels/copy_kernels.cu"], swiftSettings: checked),
     .target(
-        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "CSystemShims"], swiftSettings: checked),
+        name: "L2FileSystem", dependencies: ["L2Storage", "KVModel", "NativeThreads", "CSystemShims"],
+        swiftSettings: checked),
     .target(name: "L2RESP", dependencies: ["L2Storage", "KVModel"], swiftSettings: checked),
     .target(
         name: "L2S3", dependencies: ["L2Storage", "KVModel", "NativeThreads", "Telemetry", "CSystemShims"],
@@ -192,7 +193,12 @@ let tests: [Target] = [
     unitTests(
         "CUDATransfer", with: ["FakeCUDADriver", "DeviceTransfer", "KVModel", "NativeThreads"]),
     unitTests("ZMQTransport", with: ["KVModel", "NativeThreads"]),
-    unitTests("CacheEngine", with: ["KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport"]),
+    unitTests(
+        "CacheEngine",
+        with: [
+            "KVModel", "L1Cache", "L2Storage", "DeviceTransfer", "EngineTestSupport", "NativeThreads", "Telemetry",
+            logging,
+        ]),
     unitTests(
         "CacheService",
         with: [

@@ -10,8 +10,9 @@ import Telemetry
 
 /// Moves the objects of a folder to or from one second tier, for runs against LMCache 0.5.6 (lmcache_peers/l2_interop.py).
 ///
-///     lmcache-l2-objects store|load|lookup|delete ADAPTER-JSON FOLDER
+///     lmcache-l2-objects store|load|lookup|delete|probe ADAPTER-JSON FOLDER
 ///
+/// `probe` prints how long the adapter took to start, its memory, and the medians of lookups one by one and all at once.
 /// `FOLDER/keys.json` is a list of `{"model", "rank", "group", "hash", "salt", "file", "size"}`. A store reads each file
 /// and a load writes it. Prints one line for each key: its file's name and how it ended.
 struct ObjectMover {
@@ -28,12 +29,17 @@ struct ObjectMover {
 
     static func run(_ arguments: [String]) throws {
         guard arguments.count == 4 else {
-            throw Problem(description: "usage: lmcache-l2-objects store|load|lookup|delete ADAPTER-JSON FOLDER")
+            throw Problem(description: "usage: lmcache-l2-objects store|load|lookup|delete|probe ADAPTER-JSON FOLDER")
         }
         let entries = try Self.entries(in: arguments[3])
-        let adapter = try Self.adapter(arguments[2])
         let clock = MonotonicL2Clock()
         var began = clock.now()
+        let adapter = try Self.adapter(arguments[2])
+        if arguments[1] == "probe" {
+            print("started_us \((clock.now().nanoseconds - began.nanoseconds) / 1000)")
+            return Self.probe(adapter, entries, clock)
+        }
+        began = clock.now()
         let results: [L2Result]
         switch arguments[1] {
         case "store":
@@ -57,6 +63,35 @@ struct ObjectMover {
         if arguments[1] != "load" { Self.tell(began, clock.now(), entries) }
         for (entry, result) in zip(entries, results) { print("\(entry.name) \(Self.words(result))") }
         _ = adapter.close(milliseconds: 10_000)
+    }
+
+    /// Prints the adapter's size and the medians of its lookups.
+    private static func probe(_ adapter: any L2Adapter, _ entries: [Entry], _ clock: MonotonicL2Clock) {
+        let probes = entries.map { L2Probe(key: $0.key, byteCount: $0.size) }
+        func median(_ batches: [[L2Probe]]) -> UInt64 {
+            let times = batches.map { batch in
+                let began = clock.now()
+                _ = adapter.perform(.lookup(batch))
+                return clock.now().nanoseconds - began.nanoseconds
+            }
+            return times.sorted()[times.count / 2]
+        }
+        let rounds = 0..<49
+        let present = adapter.perform(.lookup(probes)).count { $0.isSuccess }
+        print("objects \(adapter.usage().objectCount)")
+        print("resident_kib \(Self.residentKiB())")
+        print("present \(present)")
+        print("one_lookup_ns \(median(rounds.prefix(9).flatMap { _ in probes.map { [$0] } }))")
+        print("all_lookups_us \(median(rounds.map { _ in probes }) / 1000)")
+        _ = adapter.close(milliseconds: 10_000)
+    }
+
+    /// Memory of this process that is in RAM, 0 when the system does not say.
+    private static func residentKiB() -> Int {
+        guard let status = try? Self.read("/proc/self/status") else { return 0 }
+        let lines = String(decoding: status, as: UTF8.self).split(separator: "\n")
+        let words = lines.first { $0.hasPrefix("VmRSS:") }?.split(separator: " ") ?? []
+        return words.count > 1 ? Int(words[1]) ?? 0 : 0
     }
 
     /// Says how long the operation took.

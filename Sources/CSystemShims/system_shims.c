@@ -53,6 +53,17 @@ int lmc_file_allocate(int fd, off_t offset, off_t length) {
 
 int lmc_populate_write(void *address, size_t length) { return madvise(address, length, MADV_POPULATE_WRITE); }
 
+int lmc_prefer_node(void *address, size_t length, unsigned int node) {
+    enum { PREFERRED = 1, BITS = 8 * sizeof(unsigned long), NODES = 1024 };
+    unsigned long mask[NODES / BITS] = {0};
+    if (node >= NODES) {
+        errno = EINVAL;
+        return -1;
+    }
+    mask[node / BITS] = 1UL << node % BITS;
+    return (int)syscall(SYS_mbind, address, length, PREFERRED, mask, NODES + 1, 0);
+}
+
 void lmc_thread_set_name(const char *name) {
     char truncated[16];
     strncpy(truncated, name, sizeof truncated - 1);

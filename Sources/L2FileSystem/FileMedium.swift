@@ -93,9 +93,13 @@ package final class FileMedium: L2Medium {
             let status = try self.calls.status(of: file.descriptor)
             let verdict = self.verdict(status, place, byteCount: byteCount)
             guard verdict.isSuccess else { return verdict }
-            let read = try self.reader.read(file, into: object.buffer.bytes)
+            let stored = self.checksum(of: file)
+            let (read, checksum) =
+                stored == nil
+                ? (try self.reader.read(file, into: object.buffer.bytes), nil)
+                : try self.reader.readSummed(file, into: object.buffer.bytes)
             guard read == byteCount else { return .miss(.wrongLength(found: read)) }
-            guard self.isSound(file, object.buffer) else { return self.dropCorrupted(place) }
+            guard checksum == stored else { return self.dropCorrupted(place) }
             self.state.withLock { $0.index.note(place.name, byteCount: status.byteCount) }
             return .done(byteCount: byteCount)
         } catch {
@@ -175,8 +179,7 @@ package final class FileMedium: L2Medium {
             defer { self.state.withLock { $0.index.unreserve(stored) } }
             try self.writer.publish(
                 UnsafeRawBufferPointer(object.buffer.bytes), storedByteCount: stored,
-                checksum: self.configuration.usesChecksums ? self.checksum(of: object.buffer) : nil,
-                temporary: self.temporaryPath(), as: place.path)
+                sums: self.configuration.usesChecksums, temporary: self.temporaryPath(), as: place.path)
             self.state.withLock { $0.index.note(place.name, byteCount: stored) }
             try self.writer.synchronizeDirectory()
             return .done(byteCount: byteCount)
@@ -185,14 +188,10 @@ package final class FileMedium: L2Medium {
         }
     }
 
-    private func checksum(of buffer: L2Buffer) -> UInt32 { L2Checksum.of(UnsafeRawBufferPointer(buffer.bytes)) }
-
-    /// Whether the bytes are those that were stored, as far as the file tells.
-    private func isSound(_ file: borrowing OpenFile, _ buffer: L2Buffer) -> Bool {
-        guard self.configuration.usesChecksums,
-            let stored = try? self.calls.checksum(of: file.descriptor)  // no checksum, nothing to compare
-        else { return true }
-        return stored == self.checksum(of: buffer)
+    /// What the file says that its bytes sum up to; nil where it says nothing, or where nobody asks.
+    private func checksum(of file: borrowing OpenFile) -> UInt32? {
+        // A call that fails is no checksum either: then there is nothing to compare.
+        self.configuration.usesChecksums ? (try? self.calls.checksum(of: file.descriptor)) ?? nil : nil
     }
 
     /// Removes a file whose bytes have changed: as long as it is there no store replaces it.

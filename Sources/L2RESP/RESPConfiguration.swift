@@ -39,6 +39,8 @@ package struct RESPConfiguration: Sendable, Equatable {
     package var requestMilliseconds = 5000
     package var connectMilliseconds = 10_000
     package var capacityBytes: Int?
+    /// Whether what the servers held before is counted: where a capacity or quotas need it.
+    package var countsUsage = false
     /// After how long an object vanishes by itself; nil for never.
     package var lifetimeMilliseconds: Int?
 
@@ -69,6 +71,7 @@ package struct RESPConfiguration: Sendable, Equatable {
         self.requestMilliseconds = try Self.seconds("request_timeout", &options) ?? 5000
         self.connectMilliseconds = try Self.seconds("connection_timeout", &options) ?? 10_000
         self.capacityBytes = try options.gigabytes("max_capacity_gb").flatMap { $0 > 0 ? $0 : nil }
+        self.countsUsage = self.capacityBytes != nil || configuration.evicts
         let lifetime = try options.number("ttl_seconds", in: 0...1_000_000_000) ?? 0
         self.lifetimeMilliseconds = lifetime > 0 ? max(1, Int(lifetime * 1000)) : nil
         self.security = try Self.security(&options)

@@ -59,6 +59,24 @@ struct RESPListing {
         return .success(page)
     }
 
+    /// The keys of one step of a scan: as many as it brings, each perhaps twice.
+    func step(_ cursor: String?, limit: Int, deadline: L2Instant) -> Result<L2Page, L2Failure> {
+        let endpoints = self.servers.everyEndpoint(deadline: deadline)
+        var place = cursor.flatMap(Place.init) ?? Place()
+        guard place.server < endpoints.count else { return .failure(.unavailable) }
+        let command = RESPCommand(["SCAN", place.scan, "MATCH", self.pattern(nil), "COUNT", String(limit)])
+        guard
+            case .array(let parts) = self.servers.ask(command, of: endpoints[place.server], deadline: deadline),
+            parts.count == 2, case .bulk(let scan) = parts[0], case .array(let names) = parts[1]
+        else { return .failure(.unavailable) }
+        place.scan = String(decoding: scan, as: UTF8.self)
+        guard UInt64(place.scan) != nil else { return .failure(.unavailable) }
+        if place.scan == "0" { place.server += 1 }
+        return .success(
+            L2Page(
+                keys: names.compactMap(self.key), next: place.server < endpoints.count ? place.cursor : nil))
+    }
+
     /// A glob that every key of the model matches, foreign ones too.
     private func pattern(_ modelName: String?) -> String {
         let special = "*?[]\\^"

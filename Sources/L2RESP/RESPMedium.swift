@@ -11,6 +11,8 @@ package final class RESPMedium: L2PipelinedMedium {
     private let servers: RESPServers
     private let accounts: ObjectAccounts
     private let models = BoundModels()
+    private let counter: UsageCounter?
+    private let traffic = TrafficGauge()
 
     package let exchangeLimits = (items: 4096, bytes: 16 << 20)
 
@@ -21,9 +23,21 @@ package final class RESPMedium: L2PipelinedMedium {
         self.configuration = configuration
         self.servers = RESPServers(configuration, clock: clock, log: log)
         self.accounts = ObjectAccounts(capacityBytes: configuration.capacityBytes)
+        guard configuration.countsUsage else {
+            self.counter = nil
+            return
+        }
+        let count = RESPCount(servers: self.servers, configuration: configuration, clock: clock)
+        self.counter = UsageCounter(accounts: self.accounts, isBusy: { [traffic = self.traffic] in traffic.isBusy }) {
+            cursor, _ in
+            count.page(cursor)
+        }
+        self.counter?.start(name: "l2-resp-count")
     }
 
     package func perform(_ operation: L2Operation, deadline: L2Instant?, report: (Int, L2Result) -> Void) {
+        self.traffic.enter()
+        defer { self.traffic.leave() }
         let names = operation.keys.map(self.place)
         // What has no name, or another layout, is answered without the server.
         let asked = names.indices.filter { names[$0].answer == nil }
@@ -53,7 +67,10 @@ package final class RESPMedium: L2PipelinedMedium {
 
     package func leastRecent(limit: Int) -> [ObjectKey] { self.accounts.leastRecent(limit: limit) }
 
-    package func shutDown() { self.servers.close() }
+    package func shutDown() {
+        self.counter?.stop()
+        self.servers.close()
+    }
 
     package func bind(to manifest: L2NamespaceManifest) -> L2Binding {
         let key = self.configuration.namePrefix + "lmcache-manifest@" + manifest.modelName

@@ -60,7 +60,7 @@ package enum S3Adapter {
             credentials: CredentialsChain(
                 Self.sources(configuration, environment, client: client)),
             clock: clock, log: log, random: { UInt64.random(in: 0 ... .max) })
-        return S3Medium(configuration, service: service)
+        return S3Medium(configuration, service: service, clock: clock)
     }
 
     /// Where credentials are looked for, in the order of the AWS tools.

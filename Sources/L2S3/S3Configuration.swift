@@ -6,7 +6,8 @@ internal import Telemetry
 /// The keys of `s3`.
 ///
 /// Source: storage reference §4.7; ours are `s3_bucket`, `s3_path_style`, `s3_prefix`, `aws_session_token`,
-/// `request_timeout`, `connection_timeout`, `tls_ca_file`, `tls_verify` and `checksums`.
+/// `request_timeout`, `connection_timeout`, `tls_ca_file`, `tls_verify`, `checksums`, `s3_part_size_mb` and
+/// `s3_multipart_threshold_mb`.
 package struct S3Configuration: Sendable, Equatable {
     /// The `type` value of the configuration.
     package static let type = "s3"
@@ -24,6 +25,8 @@ package struct S3Configuration: Sendable, Equatable {
     package var secretKey: String?
     package var sessionToken: String?
     package var capacityBytes: Int?
+    /// Whether what the bucket held before is counted: where a capacity or quotas need it.
+    package var countsUsage = false
     /// Stands before every object's name, with a slash; empty for none.
     package var prefix = ""
     package var requestMilliseconds = 30_000
@@ -32,6 +35,10 @@ package struct S3Configuration: Sendable, Equatable {
     package var verifiesServer = true
     /// Whether an object's CRC-32C is stored with it and compared where it is there.
     package var usesChecksums = true
+    /// Objects of more bytes than this go in parts.
+    package var partedBytes = 64 << 20
+    /// Bytes of one part; services want at least 5 MiB of all but the last.
+    package var partBytes = 16 << 20
 
     package init(origin: String, bucketPath: String = "", region: String) {
         self.origin = origin
@@ -63,6 +70,7 @@ package struct S3Configuration: Sendable, Equatable {
             bucketPath: isPathStyle ? "/" + bucket : "", region: region)
         try self.readService(&options)
         try self.readCredentials(&options)
+        self.countsUsage = self.capacityBytes != nil || configuration.evicts
         try options.finish()
     }
 
@@ -84,6 +92,15 @@ package struct S3Configuration: Sendable, Equatable {
         self.authorityFile = try options.string("tls_ca_file")
         self.verifiesServer = try options.bool("tls_verify") ?? true
         self.usesChecksums = try options.bool("checksums") ?? true
+        self.partBytes = try Self.mebibytes("s3_part_size_mb", 5...5120, &options) ?? self.partBytes
+        // What is sent whole is sent in one request, which services limit to 5 GiB.
+        self.partedBytes = try Self.mebibytes("s3_multipart_threshold_mb", 5...5120, &options) ?? self.partedBytes
+    }
+
+    private static func mebibytes(
+        _ name: String, _ range: ClosedRange<Int>, _ options: inout L2Options
+    ) throws(L2ConfigurationError) -> Int? {
+        try options.integer(name, in: range).map { $0 << 20 }
     }
 
     private mutating func readCredentials(_ options: inout L2Options) throws(L2ConfigurationError) {

@@ -57,18 +57,6 @@ struct ArgumentRewriterTests {
 }
 
 struct SuggestionTests {
-    @Test func distanceCountsEditsAndSwaps() {
-        func distance(_ left: String, _ right: String) -> Int {
-            Suggestion.distance(Array(left.utf8), Array(right.utf8))
-        }
-        #expect(distance("", "") == 0)
-        #expect(distance("", "abc") == 3)
-        #expect(distance("abc", "") == 3)
-        #expect(distance("kitten", "sitting") == 3)
-        #expect(distance("prot", "port") == 1)
-        #expect(distance("abc", "abc") == 0)
-    }
-
     @Test func farWordsGetNoSuggestion() {
         let flags = ["--port", "--host", "--l1-size-gb"]
         #expect(Suggestion.nearest(to: "--prot", in: flags) == "--port")

@@ -121,7 +121,7 @@ def run_rounds(arguments: argparse.Namespace) -> bool:
 
 def kill_layout(fake: bool) -> tuple[Layout, int]:
     """Large enough that a copy takes tens of milliseconds on a GPU."""
-    blocks, layers = (300, 2) if fake else (2100, 32)
+    blocks, layers = (300, 2) if fake else (1100, 24)
     part = Part((blocks, 2, 16, 8, 128), layers, torch.bfloat16, 0)
     return Layout("kill", "vllm", (part,), {"kv_layout": "NHD"}), blocks
 
@@ -156,6 +156,18 @@ def start_victim(arguments: argparse.Namespace, number: int) -> subprocess.Popen
     )
 
 
+def was_published(keeper: Worker, number: int, blocks: int) -> bool:
+    """Whether anything of a killed engine can be found."""
+    chunks = (blocks - 1) // keeper.blocks_per_chunk
+    tokens = new_tokens(random.Random(number), chunks * keeper.chunk_size)
+    request = new_request()
+    hits = keeper.lookup(tokens, request)
+    keeper.end(request)
+    if hits:
+        print(f"FAILED kill {number}: {hits} chunks of a killed engine were published", flush=True)
+    return hits > 0
+
+
 def run_kills(arguments: argparse.Namespace) -> bool:
     """Kills engines in the middle of a store; nothing of that store may be found afterwards."""
     memory = open_memory(arguments.fake)
@@ -165,12 +177,12 @@ def run_kills(arguments: argparse.Namespace) -> bool:
     part = Part((40, *small.parts[0].shape[1:]), small.parts[0].count, torch.bfloat16, 0)
     keeper = Worker(arguments.url, memory, Layout("kill", "vllm", (part,), layout.hints), 4999, MODEL, 40)
     keeper.register()
-    published, rng = 0, random.Random(arguments.seed)
+    rng = random.Random(arguments.seed)
     _, blocks = kill_layout(arguments.fake)
     ready: list[subprocess.Popen[str]] = []
     for number in range(arguments.kills):
         # Some engines start while others are killed.
-        while len(ready) < 4 and number + len(ready) < arguments.kills:
+        while len(ready) < arguments.at_once and number + len(ready) < arguments.kills:
             ready.append(start_victim(arguments, number + len(ready)))
         child = ready.pop(0)
         assert child.stdin and child.stdout
@@ -185,15 +197,8 @@ def run_kills(arguments: argparse.Namespace) -> bool:
         time.sleep(rng.random() * 0.02)
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
-        chunks = (blocks - 1) // keeper.blocks_per_chunk
-        tokens = new_tokens(random.Random(number), chunks * keeper.chunk_size)
-        time.sleep(1.0)
-        request = new_request()
-        hits = keeper.lookup(tokens, request)
-        keeper.end(request)
-        if hits:
-            published += 1
-            print(f"FAILED kill {number}: {hits} chunks of a killed engine were published", flush=True)
+    time.sleep(1.5)
+    published = sum(was_published(keeper, number, blocks) for number in range(arguments.kills))
     keeper.unregister()
     keeper.close()
     memory.close()
@@ -240,6 +245,7 @@ def main() -> int:
     parser.add_argument("--url", default="tcp://localhost:5555")
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--at-once", type=int, default=min(10, os.cpu_count() or 1), help="engines that start together")
     parser.add_argument("--number", type=int, default=0)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--fake", action="store_true", help="shared memory for the fake driver instead of CUDA")

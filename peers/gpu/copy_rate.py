@@ -1,11 +1,13 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """How fast one large store and one large load are, beside what the bus gives in the same minute.
 
-    copy_rate.py --url URL --http URL [--tokens 32000] [--repeats 5] [--label TEXT] [--fake]
+    copy_rate.py --url URL --http URL [--tokens 32000] [--repeats 5] [--label TEXT] [--no-ceiling] [--fake]
 
 Shapes are Qwen3-8B's: 36 layers of [blocks, 2, 16, 8, 128] bfloat16, 147,456 bytes a token. Stores are timed by the
 server's own histogram, because the engine's event fires when its blocks have been read and not when the bytes are in
-place; loads both by it and by the event.
+place; loads both by it and by the event. `both_store` and `both_load` are each direction's rate while both run, with
+the milliseconds until each was answered, and `event_opening_us` is the longest time that the server's driver took to open
+an event of this process.
 """
 
 from __future__ import annotations
@@ -110,6 +112,7 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=32_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--label", default="")
+    parser.add_argument("--no-ceiling", action="store_true", help="leave the plain copies out")
     parser.add_argument("--fake", action="store_true")
     arguments = parser.parse_args()
     memory = open_memory(arguments.fake)
@@ -120,7 +123,7 @@ def main() -> int:
     worker = Worker(arguments.url, memory, layout, 700, "copy-rate", blocks)
     worker.register()
     wait_for_pinning(arguments.http)
-    limits = {} if arguments.fake else ceiling()
+    limits = {} if arguments.fake or arguments.no_ceiling else ceiling()
     if limits:
         print("CEILING", arguments.label, json.dumps({name: round(value, 1) for name, value in limits.items()}), flush=True)
     chunks = arguments.tokens // worker.chunk_size
@@ -129,7 +132,8 @@ def main() -> int:
     stores = Histogram(arguments.http, "lmcache_mp_l0_l1_store_throughput_GB_per_second")
     loads = Histogram(arguments.http, "lmcache_mp_l0_l1_load_throughput_GB_per_second")
     rng = random.Random(3)
-    figures: dict[str, list[float]] = {"store": [], "load": [], "load_event": [], "load_reply_ms": [], "both": []}
+    names = ("store", "load", "load_event", "load_reply_ms", "both", "both_store", "both_load", "both_replies_ms")
+    figures: dict[str, list[float]] = {name: [] for name in names}
     previous: tuple[list[int], list[list[int]]] | None = None
     for _ in range(arguments.repeats):
         tokens, lists = new_tokens(rng, count), worker.lists(rng, chunks)
@@ -154,12 +158,16 @@ def main() -> int:
         figures["load"].append(loads.next(before))
         worker.end(request)
         if previous is not None:
-            figures["both"].append(both_ways(worker, rng, tokens, lists, previous[1], chunks, byte_count, stores, loads))
+            measured = both_ways(worker, rng, tokens, lists, previous[1], chunks, byte_count, stores, loads)
+            for name, value in measured.items():
+                figures[name].append(value)
         previous = (tokens, lists)
         urllib.request.urlopen(
             urllib.request.Request(arguments.http + "/cache/clear", b"{}", {"Content-Type": "application/json"}), timeout=30
         ).read()
     medians = {name: round(statistics.median(values), 2) for name, values in figures.items() if values}
+    device = json.loads(fetch(arguments.http + "/status")).get("transfer_devices", {}).get("cuda", {})
+    medians["event_opening_us"] = device.get("longest_event_opening_us", -1)
     shares = {}
     if limits:
         shares = {
@@ -178,21 +186,30 @@ def main() -> int:
 def both_ways(
     worker: Worker, rng: random.Random, cached: list[int], target: list[list[int]], source: list[list[int]],
     chunks: int, byte_count: int, stores: Histogram, loads: Histogram,
-) -> float:
-    """A store and a load at once: bytes of both over the time until the later has ended."""
+) -> dict[str, float]:
+    """A store and a load at once: bytes of both over the time until the later has ended, and each one's rate."""
     request = new_request()
     worker.lookup(cached, request)
     fresh = new_tokens(rng, chunks * worker.chunk_size)
     before = stores.read(), loads.read()
     worker.memory.settle()
+    start = time.perf_counter()
     first = worker.submit_store(fresh, source, new_request())
     second = worker.submit_retrieve(cached, target, request)
+    second[0].result(60)
+    first[0].result(60)
+    replied = time.perf_counter() - start
     worker.finish(first)
     worker.finish(second)
     speeds = stores.next(before[0]), loads.next(before[1])
     worker.end(request)
     longest = max(byte_count / (speed * 1e9) for speed in speeds)
-    return 2 * byte_count / longest / 1e9
+    return {
+        "both": 2 * byte_count / longest / 1e9,
+        "both_store": speeds[0],
+        "both_load": speeds[1],
+        "both_replies_ms": replied * 1000,
+    }
 
 
 if __name__ == "__main__":

@@ -34,11 +34,21 @@ def bucket(_: pathlib.Path) -> dict[str, Any]:
     }
 
 
+def secure_bucket(folder: pathlib.Path) -> dict[str, Any]:
+    """The same over TLS, with the bucket before the host."""
+    options = bucket(folder) | {
+        "s3_endpoint": _given("LMCACHE_TEST_S3_TLS"), "tls_ca_file": _given("LMCACHE_TEST_S3_CA"),
+    }
+    return {name: value for name, value in options.items() if name != "s3_path_style"}
+
+
 def _given(variable: str) -> str:
     value = os.environ.get(variable, "")
     expect(bool(value), f"{variable} is not set: no {stores.ENVIRONMENT[variable]}; see with-stores")
     return value
 
 
-TIERS: dict[str, Callable[[pathlib.Path], dict[str, Any]]] = {"fs": directory, "resp": redis, "s3": bucket}
+TIERS: dict[str, Callable[[pathlib.Path], dict[str, Any]]] = {
+    "fs": directory, "resp": redis, "s3": bucket, "s3-tls": secure_bucket,
+}
 """Makes each adapter's object; the folder is where a directory's files go."""

@@ -55,16 +55,22 @@ class Engine:
         options: tuple[str, ...] = (),
         connector: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        by_name: bool = False,
+        load_mode: str = "",
     ) -> None:
-        """`connector` replaces the multi-process one, and an empty one leaves the choice to `options`."""
+        """`by_name` takes the connector inside vLLM, which loads adapters of the package.
+
+        `connector` replaces the multi-process one, and an empty one leaves the choice to `options`.
+        """
         self.name = name
         self.port = settings.free_port()
         self.log = logs / f"{name}.log"
         self._process: Process | None = None
         self._environment = environment or {}
+        by_path = {} if by_name else {"kv_connector_module_path": "lmcache.integration.vllm.lmcache_mp_connector"}
         connector = connector if connector is not None else {
             "kv_connector": "LMCacheMPConnector",
-            "kv_connector_module_path": "lmcache.integration.vllm.lmcache_mp_connector",
+            **by_path,
             "kv_role": "kv_both",
             "kv_load_failure_policy": "recompute",
             "kv_connector_extra_config": {
@@ -72,6 +78,7 @@ class Engine:
                 "lmcache.mp.port": server_port,
                 "lmcache.mp.heartbeat_interval": HEARTBEAT_SECONDS,
                 "lmcache.mp.mp_transfer_mode": mode,
+                **({"lmcache.mp.load_mode": load_mode} if load_mode else {}),
             },
         }
         self._command = [
@@ -80,6 +87,8 @@ class Engine:
             *("--max-model-len", "4096", "--max-num-batched-tokens", "512", "--max-num-seqs", "8"),
             *("--dtype", dtype, "--block-size", "32", "--enforce-eager", "--no-enable-prefix-caching"),
             *(("--kv-transfer-config", json.dumps(connector)) if connector else ()),
+            # A step that was scheduled ahead could not be taken back when it turns out that a load failed.
+            *(("--no-async-scheduling",) if load_mode in ("inline", "auto") else ()),
             *options,
         ]
 

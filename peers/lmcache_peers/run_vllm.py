@@ -1,7 +1,8 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """Runs real vLLM engines against a cache server and says what holds.
 
-    run-vllm [--only NAME,...] [--second-mode auto|lmcache_driven] [--dtype float32|bfloat16]
+    run-vllm [--only NAME,...] [--second-mode auto|lmcache_driven] [--dtype float32|bfloat16] [--by-name]
+             [--load-mode async|inline|auto]
 
 The server is `LMCACHE_SERVER_COMMAND` (the original's when it is not set). Prints one line for each scenario.
 """
@@ -36,10 +37,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="names of scenarios, separated by commas")
     parser.add_argument("--second-mode", default="lmcache_driven", help="transfer mode of the second engine")
     parser.add_argument("--dtype", default="float32", help="what the engines compute and cache in")
+    parser.add_argument("--by-name", action="store_true", help="the connector inside vLLM for the first engine")
+    parser.add_argument("--load-mode", default="", help="lmcache.mp.load_mode of both engines, for our package only")
     return parser.parse_args()
 
 
-def make_stage(second_mode: str, dtype: str) -> Stage:
+def make_stage(second_mode: str, dtype: str, by_name: bool, load_mode: str) -> Stage:
     logs = settings.LOGS / time.strftime("vllm-%Y%m%d-%H%M%S")
     print(f"logs in {logs}", flush=True)
     server = CacheServer(
@@ -49,8 +52,8 @@ def make_stage(second_mode: str, dtype: str) -> Stage:
         *("--supported-transfer-mode", "auto", "--shm-name", f"peers_{settings.free_port()}"),
         *("--worker-reap-timeout-seconds", str(dead_engine.REAP_SECONDS)),
     )
-    first = Engine("engine-1", logs, server.port, dtype=dtype)
-    second = Engine("engine-2", logs, server.port, mode=second_mode, dtype=dtype)
+    first = Engine("engine-1", logs, server.port, dtype=dtype, by_name=by_name, load_mode=load_mode)
+    second = Engine("engine-2", logs, server.port, mode=second_mode, dtype=dtype, load_mode=load_mode)
     return Stage(server, first, second)
 
 
@@ -68,7 +71,7 @@ def main() -> int:
     report = Report()
     before = shared_memory.names()
     began = time.monotonic()
-    stage = make_stage(arguments.second_mode, arguments.dtype)
+    stage = make_stage(arguments.second_mode, arguments.dtype, arguments.by_name, arguments.load_mode)
     try:
         stage.server.start()
         print(f"server ready after {stage.server.ready_seconds:.2f} s", flush=True)

@@ -38,6 +38,9 @@ ENVIRONMENT = {
     "LMCACHE_TEST_VALKEY_CLUSTER": "host:port,... of the servers of a cluster",
     "LMCACHE_TEST_S3": "http://host:port of an S3 service",
     "LMCACHE_TEST_S3_BUCKET": "a bucket there",
+    "LMCACHE_TEST_S3_TLS": "https://host:port of the same service",
+    "LMCACHE_TEST_S3_DOMAIN": "host behind a bucket's name and a dot; curl resolves it",
+    "LMCACHE_TEST_S3_CA": "file with the authority that signed its certificate, for that host with and without the bucket",
     "LMCACHE_TEST_S3_KEY": "an access key",
     "LMCACHE_TEST_S3_SECRET": "its secret",
 }
@@ -157,17 +160,23 @@ class Stores:
         # Its gRPC ports are those of HTTP and 10,000 more, which must fit.
         names = ("master", "volume", "filer", "s3")
         ports = dict(zip(names, low_ports(len(names)), strict=True))
+        authority, certificate, key = make_certificates(folder / "certificates", f"{BUCKET}.localhost")
+        secure = settings.free_port()
         log = self.folder / "logs" / "seaweedfs.log"
         self.add(Process("seaweedfs", [
             str(settings.PEERS / "stores" / "bin" / "weed"), f"-logdir={folder}", "server", f"-dir={folder}",
             f"-ip={settings.LOCAL}", f"-ip.bind={settings.LOCAL}", f"-master.port={ports['master']}",
             f"-volume.port={ports['volume']}", f"-filer.port={ports['filer']}", "-s3", f"-s3.port={ports['s3']}",
-            f"-s3.config={config}", "-master.volumeSizeLimitMB=256", "-volume.max=40", "-s3.port.iceberg=0",
+            f"-s3.port.https={secure}", f"-s3.cert.file={certificate}", f"-s3.key.file={key}",
+            "-s3.domainName=localhost", f"-s3.config={config}", "-master.volumeSizeLimitMB=256", "-volume.max=40", "-s3.port.iceberg=0",
         ], log, dict(os.environ)))
         wait_for("SeaweedFS", 60, lambda: listens(ports["s3"]))
         self.environment |= {
             "LMCACHE_TEST_S3": f"http://{settings.LOCAL}:{ports['s3']}",
             "LMCACHE_TEST_S3_BUCKET": BUCKET,
+            "LMCACHE_TEST_S3_TLS": f"https://localhost:{secure}",
+            "LMCACHE_TEST_S3_DOMAIN": f"localhost:{ports['s3']}",
+            "LMCACHE_TEST_S3_CA": authority,
             "LMCACHE_TEST_S3_KEY": ACCESS_KEY,
             "LMCACHE_TEST_S3_SECRET": SECRET_KEY,
         }
@@ -205,11 +214,11 @@ def low_ports(count: int) -> list[int]:
     return found
 
 
-def make_certificates(folder: pathlib.Path) -> tuple[str, str, str]:
-    """An authority, and a certificate of it for localhost with its key."""
+def make_certificates(folder: pathlib.Path, *hosts: str) -> tuple[str, str, str]:
+    """An authority, and a certificate of it for localhost and other hosts with its key."""
     folder.mkdir(parents=True)
     names = folder / "names"
-    names.write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    names.write_text(f"subjectAltName={','.join(f'DNS:{host}' for host in ('localhost', *hosts))},IP:127.0.0.1\n")
 
     def openssl(*words: str) -> None:
         subprocess.run(["openssl", *words], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)

@@ -33,6 +33,7 @@ from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorRole
 from vllm.sampling_params import SamplingParams
 from vllm.utils.hashing import sha256
 from vllm.v1.core.kv_cache_utils import get_request_block_hasher, init_none_hash
+from vllm.v1.core.sched.async_scheduler import AsyncScheduler
 from vllm.v1.core.sched.scheduler import Scheduler
 from vllm.v1.kv_cache_interface import (
     FullAttentionSpec,
@@ -49,6 +50,8 @@ from lmcache.integration.vllm.lmcache_mp_connector import LMCacheMPConnector
 
 BLOCK, HEADS, HEAD_SIZE = 8, 2, 2
 VOCABULARY = 1000
+SPOILED = VOCABULARY + 1
+"""A token that must never come out."""
 MODEL = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
@@ -92,6 +95,8 @@ class Setup:
     step_tokens: int = 64
     role: str = "kv_both"
     policy: str = "recompute"
+    ahead: bool = False
+    """Whether a step is scheduled before the one before it has been taken in."""
     prefix_caching: bool = False
     with_events: bool = False
     options: dict[str, Any] = field(default_factory=dict)
@@ -112,7 +117,7 @@ def vllm_config(setup: Setup, rank: int = 0) -> Any:
             max_model_len=2048,
             enable_chunked_prefill=True,
             is_encoder_decoder=False,
-            async_scheduling=False,
+            async_scheduling=setup.ahead,
         ),
         device_config=DeviceConfig("cpu"),
         kv_transfer_config=KVTransferConfig(
@@ -123,6 +128,8 @@ def vllm_config(setup: Setup, rank: int = 0) -> Any:
         ),
         kv_events_config=KVEventsConfig(enable_kv_cache_events=True, publisher="null") if setup.with_events else None,
     )
+    # What vLLM itself leaves off on this platform.
+    config.scheduler_config.async_scheduling = setup.ahead
     config.cache_config.block_size, config.cache_config.num_gpu_blocks = BLOCK, setup.blocks
     if any(isinstance(spec, MambaSpec) for spec in setup.groups):
         config.cache_config.mamba_cache_mode = "align"
@@ -167,6 +174,14 @@ class Worker:
         self._tokens: dict[str, list[int]] = {}
         self.sent: list[str] = []
         self.received: list[str] = []
+        self.on_forward: Callable[[], None] = lambda: None
+        """Where a device would wait for what was put on its stream."""
+        self.spoiled: set[str] = set()
+        """Requests that this step computed on bytes of a load that failed."""
+        self._writing = ""
+        self._is_behind_a_failure = False
+        self._ahead: dict[str, dict[int, list[int]]] = {}
+        """What the last step generated behind so many tokens; a scheduler that runs ahead does not know it yet."""
 
     def step(self, output: Any, requests: dict[str, Request]) -> ModelRunnerOutput:
         """One step in vLLM's order; what comes from the scheduler has crossed a process boundary."""
@@ -174,8 +189,14 @@ class Worker:
         metadata = pickle.loads(pickle.dumps(output.kv_connector_metadata))
         connector.handle_preemptions(metadata)
         connector.bind_connector_metadata(metadata)
+        has_loads = getattr(output, "has_sync_kv_loads", False)
+        if has_loads:
+            connector.start_load_kv(None)
+        self.on_forward()
+        self.spoiled = set()
         sampled = self._forward(output, requests)
-        connector.start_load_kv(None)
+        if not has_loads:
+            connector.start_load_kv(None)
         connector.wait_for_save()
         results = connector.get_transfer_results(output.finished_req_ids)
         kv_output = KVConnectorOutput(
@@ -188,6 +209,12 @@ class Worker:
             kv_connector_worker_meta=connector.build_connector_worker_meta(),
         )
         connector.clear_connector_metadata()
+        # A step that was scheduled before the failure was known goes to waste as well.
+        behind, self._is_behind_a_failure = self._is_behind_a_failure, bool(
+            self._setup.ahead and kv_output.invalid_block_ids
+        )
+        if self.spoiled and not kv_output.invalid_block_ids and not behind:
+            raise WrongBytesError(f"{self.spoiled} read what was not computed, and nobody said so")
         self.sent += results.finished_sending
         self.received += results.finished_recving
         return ModelRunnerOutput(
@@ -212,14 +239,27 @@ class Worker:
         sampled = {}
         for name, count in output.num_scheduled_tokens.items():
             tokens = list(requests[name].all_token_ids)
+            tokens += self._ahead.get(name, {}).get(len(tokens), [])
             end = computed[name] + count
             for layer in range(len(self._setup.groups)):
-                self._read(name, layer, tokens, computed[name])
+                try:
+                    self._read(name, layer, tokens, computed[name])
+                except WrongBytesError:
+                    if not output.has_sync_kv_loads and not self._is_behind_a_failure:
+                        raise
+                    # The device went on without the bytes; the connector has to say so after the step.
+                    self.spoiled.add(name)
                 self._write(name, layer, tokens, computed[name], end)
             sampled[name] = [digest(tokens) % VOCABULARY] if end == len(tokens) else []
+            if name in self.spoiled and sampled[name]:
+                sampled[name] = [SPOILED]
+            if self._setup.ahead:
+                self._ahead[name] = {len(tokens): sampled[name]}
         return sampled
 
     def _value(self, layer: int, tokens: Sequence[int], position: int) -> float:
+        if self._writing in self.spoiled:
+            return -1.0
         rank = 0 if self._setup.is_mla else self.rank
         return 1 + digest(tokens[: position + 1]) % (1 << 16) + layer / 4 + rank / 16
 
@@ -246,8 +286,10 @@ class Worker:
     def _write(self, name: str, layer: int, tokens: Sequence[int], start: int, end: int) -> None:
         if isinstance(self._setup.groups[layer], MambaSpec):
             start = end - 1
+        self._writing = name
         for position in range(start, end):
             self._slot(name, layer, position).fill_(self._value(layer, tokens, position))
+        self._writing = ""
 
 
 class Engine:
@@ -257,7 +299,8 @@ class Engine:
         self.setup = setup
         config = vllm_config(setup)
         spans = [spec.block_size for spec in setup.groups]
-        self.scheduler = Scheduler(
+        kind = AsyncScheduler if setup.ahead else Scheduler
+        self.scheduler = kind(
             vllm_config=config,
             kv_cache_config=cache_config(setup),
             structured_output_manager=StructuredOutputManager(config),
@@ -277,6 +320,7 @@ class Engine:
         """Tokens that were there when a request was first computed."""
         self.events: list[Any] = []
         self.on_step: Callable[[Any], None] = lambda _: None
+        self._in_flight: list[tuple[Any, Any]] = []
 
     def add(self, name: str, tokens: Sequence[int], most: int = 4, **more: Any) -> Request:
         extra = more.pop("extra_args", None)
@@ -300,12 +344,16 @@ class Engine:
         for new in output.scheduled_new_reqs:
             self.hits.setdefault(new.req_id, new.num_computed_tokens)
         results: list[Any] = [worker.step(output, self.requests) for worker in self.workers]
-        merged = self._aggregator.aggregate(copy.copy(results))
+        self._in_flight.append((output, self._aggregator.aggregate(copy.copy(results))))
+        if len(self._in_flight) > self.setup.ahead:
+            self._take_in(*self._in_flight.pop(0))
+        return output
+
+    def _take_in(self, output: Any, merged: Any) -> None:
         for client in self.scheduler.update_from_output(output, merged).values():
             if client.scheduler_stats is not None and client.scheduler_stats.kv_connector_stats:
                 self.stats.append(client.scheduler_stats.kv_connector_stats)
             self.errors |= {item.request_id for item in client.outputs if str(item.finish_reason) == "error"}
-        return output
 
     def run(self, seconds: float = 10, until: Callable[[], bool] | None = None) -> None:
         """Steps until nothing is left to do, or the condition holds."""

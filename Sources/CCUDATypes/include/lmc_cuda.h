@@ -130,6 +130,7 @@ struct lmc_copy_shape {
                   lmc_cu_function function, unsigned int grid_x, unsigned int grid_y, unsigned int grid_z,             \
                   unsigned int block_x, unsigned int block_y, unsigned int block_z, unsigned int shared,               \
                   lmc_cu_stream stream, void **parameters, void **extra)                                               \
+    LMC_CUDA_OPTIONAL(device_bus_id, "cuDeviceGetPCIBusId", (text, length, device), char *text, int length, int device) \
     LMC_CUDA_OPTIONAL(stream_write_64, "cuStreamWriteValue64_v2", (stream, address, value, flags),                     \
                       lmc_cu_stream stream, uint64_t address, uint64_t value, unsigned int flags)                      \
     LMC_CUDA_OPTIONAL(memory_import, "cuMemImportFromShareableHandle", (handle, shared, kind), uint64_t *handle,       \

@@ -30,6 +30,10 @@ ssize_t lmc_file_attribute(int fd, const char *name, void *value, size_t length)
 /// madvise(2) MADV_POPULATE_WRITE: maps pages ahead of use. Returns 0, or -1 with errno set (EINVAL before Linux 5.14).
 int lmc_populate_write(void *address, size_t length);
 
+/// mbind(2) MPOL_PREFERRED: pages that are not there yet come from this NUMA node while it has some. The address is a
+/// multiple of the page size. Returns 0, or -1 with errno set.
+int lmc_prefer_node(void *address, size_t length, unsigned int node);
+
 /// Names the calling thread (15 characters at most are kept).
 void lmc_thread_set_name(const char *name);
 /// Kernel thread id of the caller.

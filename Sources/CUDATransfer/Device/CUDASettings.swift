@@ -14,6 +14,11 @@ package struct CUDASettings: Sendable {
     package var slotCount = 2
     /// Thread blocks of one kernel.
     package var gridSize = 128
+    /// Whether the lists of fragments are copied to the device; nil: those of loads. Otherwise kernels read them from
+    /// page-locked memory.
+    package var sendsLists: Bool?
+    /// Of the streams of loads; lower runs first, stores have 0.
+    package var loadPriority: Int32 = -1
     /// Bytes that are page-locked in one step.
     package var pinStepByteCount = 128 << 20
     /// Transfers of one worker and direction that wait at once.
@@ -30,6 +35,8 @@ package struct CUDASettings: Sendable {
             Self.number("LMCACHE_CUDA_STAGING_MB", in: 1...512).map { $0 << 20 } ?? settings.slotByteCount
         settings.slotCount = Self.number("LMCACHE_CUDA_STAGING_SLOTS", in: 2...8) ?? settings.slotCount
         settings.gridSize = Self.number("LMCACHE_CUDA_GRID", in: 1...65_535) ?? settings.gridSize
+        settings.sendsLists = Self.text("LMCACHE_CUDA_LISTS").flatMap { ["device": true, "host": false][$0] }
+        settings.loadPriority = Self.number("LMCACHE_CUDA_LOAD_PRIORITY", in: -5...0).map { Int32($0) } ?? -1
         settings.pinStepByteCount =
             Self.number("LMCACHE_CUDA_PIN_STEP_MB", in: 1...4096).map { $0 << 20 } ?? settings.pinStepByteCount
         return settings

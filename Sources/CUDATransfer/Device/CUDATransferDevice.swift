@@ -178,6 +178,8 @@ package final class CUDATransferDevice: TransferDevice {
         report.figures.append(.init("mapped_allocations", leases.reduce(0) { $0 + $1.context.allocations.count }))
         report.figures.append(
             .init("unpinned_bytes_copied", self.counters.unpinnedByteCount.load(ordering: .relaxed)))
+        report.figures.append(
+            .init("longest_event_opening_us", self.counters.longestEventOpening.load(ordering: .relaxed)))
         if let arena = leases.first?.arena {
             report.figures.append(.init("pinned_bytes", arena.steps.pinnedByteCount))
             report.figures.append(.init("pinnable_bytes", arena.steps.byteCount))

@@ -119,6 +119,14 @@ extension CUDADriver {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
+    /// The device's place on the bus, as `0000:1b:00.0`; nil where the driver does not say.
+    func busID(of device: Device) -> String? {
+        var text = [CChar](repeating: 0, count: 32)
+        let code = lmc_cuda_device_bus_id(self.calls, &text, Int32(text.count - 1), device.handle)
+        guard code == CUDACode.success else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self).lowercased()
+    }
+
     static func normalised(_ uuid: String) -> String {
         let lower = uuid.lowercased()
         return lower.hasPrefix("gpu-") ? String(lower.dropFirst(4)) : lower

@@ -10,12 +10,13 @@ final class CompletionExporter {
     /// Which slot of our semaphore buffer this lane counts in.
     private let slot: Int
     /// An engine may open an event long after the reply that named it.
-    private var exported: [OpaquePointer] = []
+    private var exported: [(event: OpaquePointer, isLocal: Bool)] = []
     private var nextExported = 0
     private var semaphores: (address: UInt64, handle: [UInt8])?
     private var sequence: UInt64 = 0
 
-    /// Events that stay alive after their reply.
+    /// Events that stay alive after their reply; the oldest is recorded anew, so that whoever still holds it waits longer
+    /// and never shorter.
     static let keptCount = 512
 
     private var driver: CUDADriver { self.resources.driver }
@@ -31,26 +32,35 @@ final class CompletionExporter {
     func export(after stream: OpaquePointer, form: [UInt8]) throws(CUDAFailure) -> [UInt8] {
         if form.count == TimelineHandle.byteCount { return try self.exportTimeline(after: stream) }
         let isLocal = form.starts(with: EngineEventHandle.localMark) && form.count == 16
-        let event = try self.resources.event(isLocal ? .ordering : .interprocess)
+        let event = try self.event(isLocal: isLocal)
         try self.driver.check("cuEventRecord", lmc_cuda_event_record(self.driver.calls, event, stream))
-        self.keep(event)
         return isLocal ? EngineEventHandle.bytes(local: event) : try self.handle(of: event)
+    }
+
+    private func event(isLocal: Bool) throws(CUDAFailure) -> OpaquePointer {
+        guard self.exported.count == Self.keptCount else {
+            let event = try self.made(isLocal: isLocal)
+            self.exported.append((event, isLocal))
+            return event
+        }
+        let index = self.nextExported
+        self.nextExported = (index + 1) % Self.keptCount
+        if self.exported[index].isLocal != isLocal {
+            let event = try self.made(isLocal: isLocal)
+            self.resources.destroy(event: self.exported[index].event)
+            self.exported[index] = (event, isLocal)
+        }
+        return self.exported[index].event
+    }
+
+    private func made(isLocal: Bool) throws(CUDAFailure) -> OpaquePointer {
+        try self.resources.event(isLocal ? .ordering : .interprocess)
     }
 
     private func handle(of event: OpaquePointer) throws(CUDAFailure) -> [UInt8] {
         var handle = lmc_cu_handle()
         try self.driver.check("cuIpcGetEventHandle", lmc_cuda_ipc_export_event(self.driver.calls, &handle, event))
         return handle.array
-    }
-
-    private func keep(_ event: OpaquePointer) {
-        if self.exported.count < Self.keptCount {
-            self.exported.append(event)
-        } else {
-            self.resources.destroy(event: self.exported[self.nextExported])
-            self.exported[self.nextExported] = event
-            self.nextExported = (self.nextExported + 1) % Self.keptCount
-        }
     }
 
     private func exportTimeline(after stream: OpaquePointer) throws(CUDAFailure) -> [UInt8] {

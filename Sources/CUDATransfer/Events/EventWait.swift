@@ -15,6 +15,10 @@ struct EventWait {
     let giveUp: () -> TransferFailure?
     /// Time since any fixed moment.
     let uptime: @Sendable () -> Duration
+    /// Takes over an opened event of another process, which has fired or never will be waited for.
+    let keepOpen: (OpaquePointer) -> Void
+    /// Told how long opening an event took.
+    let opened: (Duration) -> Void
     /// Keeps the engines' semaphore buffers mapped.
     let keepMapped: (AllocationTable.Key) throws(CUDAFailure) -> AllocationTable.Range
 
@@ -26,7 +30,7 @@ struct EventWait {
     /// - Parameters:
     ///   - stream: Of this lane; used for reading semaphores.
     ///   - word: Page-locked memory of at least 8 bytes, this lane's.
-    ///   - fired: Called with the event, where there is one, once it has fired and before it is destroyed.
+    ///   - fired: Called with the event, where there is one, once it has fired.
     func wait(
         for bytes: [UInt8], stream: OpaquePointer, word: UnsafeMutableRawPointer,
         fired: (OpaquePointer) throws(CUDAFailure) -> Void
@@ -43,9 +47,11 @@ struct EventWait {
     ) throws(TransferFailure) {
         let calls = self.driver.calls
         var event: OpaquePointer?
+        let start = self.uptime()
         try self.check("cuIpcOpenEventHandle", lmc_cuda_ipc_open_event(calls, &event, handle))
         guard let event else { throw .device("cuIpcOpenEventHandle gave no event") }
-        defer { _ = lmc_cuda_event_destroy(calls, event) }
+        self.opened(self.uptime() - start)
+        defer { self.keepOpen(event) }
         try self.wait(for: event, fired)
     }
 

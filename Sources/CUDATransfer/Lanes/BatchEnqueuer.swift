@@ -17,6 +17,8 @@ final class BatchEnqueuer {
     private let pinned: PinnedArena
     private let shapes: [lmc_copy_shape]
     private let gridSize: Int
+    /// Whether lists are copied to the device, or read by the kernels from page-locked memory.
+    private let sendsLists: Bool
     private let resources: LaneResources
     private let joint: OpaquePointer
     /// Page-locked memory for what the arena is not; made when first needed.
@@ -40,9 +42,11 @@ final class BatchEnqueuer {
         self.arena = arena
         self.shapes = plan.shapes
         self.gridSize = settings.gridSize
+        // The engine that copies to the device takes turns of milliseconds: a store's list would wait behind a load.
+        self.sendsLists = settings.sendsLists ?? (direction == .load)
         self.resources = resources
         // A hit's kernels run before a store's.
-        let priority: Int32 = direction == .load ? -1 : 0
+        let priority: Int32 = direction == .load ? settings.loadPriority : 0
         self.kernels = try resources.stream(priority: priority)
         self.transfers = try resources.stream(priority: priority)
         self.joint = try resources.event(.ordering)
@@ -116,20 +120,21 @@ extension BatchEnqueuer {
 
     private func enqueueStaged(_ batch: CopyBatch, _ code: CopyKernels) throws(CUDAFailure) {
         let slot = self.ring.takeSlot()
+        let list = try self.write(batch) { slot.memory + UInt64($0.slotOffset) }
         if self.isStore {
             try self.wait(self.kernels, slot.freed)
-            try self.launch(batch, code, slot: slot, listStream: self.kernels) { slot.memory + UInt64($0.slotOffset) }
+            try self.launch(code, list, slot: slot, listStream: self.kernels)
             try self.record(slot.filled, self.kernels)
             try self.wait(self.transfers, slot.filled)
             try self.moveRuns(batch, slot: slot)
             try self.record(slot.freed, self.transfers)
         } else {
             try self.wait(self.transfers, slot.freed)
-            let list = try self.upload(batch, to: slot, stream: self.transfers) { slot.memory + UInt64($0.slotOffset) }
+            let address = try self.sent(list, to: slot, stream: self.transfers)
             try self.moveRuns(batch, slot: slot)
             try self.record(slot.filled, self.transfers)
             try self.wait(self.kernels, slot.filled)
-            try self.launch(code, list: list, count: batch.fragments.count)
+            try self.launch(code, list, at: address)
             try self.record(slot.freed, self.kernels)
         }
         self.usedKernels = true
@@ -138,43 +143,50 @@ extension BatchEnqueuer {
     private func enqueueDirect(_ batch: CopyBatch, _ code: CopyKernels) throws(CUDAFailure) {
         let slot = self.ring.takeSlot()
         let base = UInt64(UInt(bitPattern: self.arena.base))
+        let list = try self.write(batch) { base + UInt64($0.arenaOffset) }
         try self.wait(self.kernels, slot.freed)
-        try self.launch(batch, code, slot: slot, listStream: self.kernels) { base + UInt64($0.arenaOffset) }
+        try self.launch(code, list, slot: slot, listStream: self.kernels)
         try self.record(slot.freed, self.kernels)
         self.usedKernels = true
         // The joint event orders the transfers behind it.
     }
 
     private func launch(
-        _ batch: CopyBatch, _ code: CopyKernels, slot: StagingRing.Slot, listStream: OpaquePointer,
-        object: (CopyBatch.Fragment) -> UInt64
+        _ code: CopyKernels, _ list: StagingRing.List, slot: StagingRing.Slot, listStream: OpaquePointer
     ) throws(CUDAFailure) {
-        let list = try self.upload(batch, to: slot, stream: listStream, object: object)
-        try self.launch(code, list: list, count: batch.fragments.count)
+        let address = try self.sent(list, to: slot, stream: listStream)
+        try self.launch(code, list, at: address)
     }
 
-    private func launch(_ code: CopyKernels, list: UInt64, count: Int) throws(CUDAFailure) {
+    private func launch(_ code: CopyKernels, _ list: StagingRing.List, at address: UInt64) throws(CUDAFailure) {
         try code.launch(
-            isGather: self.isStore, fragments: list, count: count, shapes: self.ring.shapes, grid: self.gridSize,
-            stream: self.kernels, driver: self.driver)
+            isGather: self.isStore, fragments: address, count: list.count, shapes: self.ring.shapes,
+            grid: self.gridSize, stream: self.kernels, driver: self.driver)
+        if !self.sendsLists { try self.record(list.read, self.kernels) }
     }
 
-    /// Sends the batch's list to the slot. Returns its device address.
-    private func upload(
-        _ batch: CopyBatch, to slot: StagingRing.Slot, stream: OpaquePointer,
-        object: (CopyBatch.Fragment) -> UInt64
-    ) throws(CUDAFailure) -> UInt64 {
-        let list = try self.ring.takeList()
+    private func write(
+        _ batch: CopyBatch, object: (CopyBatch.Fragment) -> UInt64
+    ) throws(CUDAFailure) -> StagingRing.List {
+        let list = try self.ring.takeList(count: batch.fragments.count)
         for (index, fragment) in batch.fragments.enumerated() {
             list.fragments[index] = lmc_copy_fragment(
                 page: fragment.page, object: object(fragment), byte_count: UInt32(clamping: fragment.byteCount),
                 shape: fragment.shape.map { UInt32(clamping: $0) } ?? .max)
         }
-        let byteCount = batch.fragments.count * MemoryLayout<lmc_copy_fragment>.stride
+        return list
+    }
+
+    /// Where the kernel reads the list: in the slot, to which it is sent, or where this process wrote it.
+    private func sent(
+        _ list: StagingRing.List, to slot: StagingRing.Slot, stream: OpaquePointer
+    ) throws(CUDAFailure) -> UInt64 {
+        guard self.sendsLists else { return list.address }
+        let byteCount = list.count * MemoryLayout<lmc_copy_fragment>.stride
         try self.driver.check(
             "cuMemcpyHtoDAsync",
             lmc_cuda_copy_to_device(self.driver.calls, slot.list, list.fragments, byteCount, stream))
-        try self.record(list.uploaded, stream)
+        try self.record(list.read, stream)
         return slot.list
     }
 

@@ -7,6 +7,8 @@ import Synchronization
 final class CUDACounters: Sendable {
     /// Bytes that went through a bounce buffer.
     let unpinnedByteCount = Atomic(0)
+    /// The longest time that opening an engine's event took.
+    let longestEventOpening = Atomic(0)  // in microseconds
 }
 
 /// What the two lanes of one registration share. Any thread.
@@ -74,6 +76,13 @@ final class CUDASession: Sendable {
     func count(unpinned byteCount: Int) {
         guard byteCount > 0 else { return }
         self.counters.unpinnedByteCount.wrappingAdd(byteCount, ordering: .relaxed)
+    }
+
+    /// Notes how long the driver took to open an engine's event.
+    func count(eventOpening duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let microseconds = Int(clamping: seconds) * 1_000_000 + Int(clamping: attoseconds / 1_000_000_000_000)
+        self.counters.longestEventOpening.max(microseconds, ordering: .relaxed)
     }
 
     /// What the device's end looked like; nil while it works.

@@ -26,6 +26,9 @@ final class CopyLane: @unchecked Sendable {  // what is not Sendable below is us
     private let word: UnsafeMutableRawPointer
     /// Semaphore buffers of the engine, mapped until the session ends.
     private var semaphores: [AllocationTable.Key: AllocationTable.Range] = [:]
+    /// The last event of the engine that was opened. The memory behind an engine's events is mapped while one of them is
+    /// open, and neither mapping nor unmapping should fall between copies.
+    private var imported: OpaquePointer?
     private let running = Mutex(2)
 
     /// Makes streams and memory; the context must be current. Nothing stays when it throws.
@@ -82,6 +85,7 @@ final class CopyLane: @unchecked Sendable {  // what is not Sendable below is us
         guard left == 0 else { return }
         if (try? self.session.context.makeCurrent()) != nil {
             self.resources.release()
+            self.keepOpen(nil)
             for key in self.semaphores.keys { self.session.context.allocations.close(key) }
         }
         ended()
@@ -177,10 +181,16 @@ extension CopyLane {
         let wait = EventWait(
             context: self.session.context, acceptsLocal: self.session.tensors.areOfProcess,
             giveUp: { self.session.giveUp }, uptime: self.session.uptime,
+            keepOpen: { self.keepOpen($0) }, opened: { self.session.count(eventOpening: $0) },
             keepMapped: { (key) throws(CUDAFailure) in try self.keepMapped(key) })
         try wait.wait(for: event, stream: self.enqueuer.transfers, word: self.word) {
             (event) throws(CUDAFailure) in try self.enqueuer.wait(for: event)
         }
+    }
+
+    private func keepOpen(_ event: OpaquePointer?) {
+        if let imported = self.imported { _ = lmc_cuda_event_destroy(self.session.context.driver.calls, imported) }
+        self.imported = event
     }
 
     private func keepMapped(_ key: AllocationTable.Key) throws(CUDAFailure) -> AllocationTable.Range {

@@ -53,12 +53,12 @@ final class LaneResources {
         return address
     }
 
-    /// Page-locked, for every context.
+    /// Page-locked, for every context and for kernels.
     func hostMemory(byteCount: Int) throws(CUDAFailure) -> UnsafeMutableRawPointer {
         var address: UnsafeMutableRawPointer?
-        let portable: UInt32 = 1
+        let portableAndMapped: UInt32 = 3
         try self.driver.check(
-            "cuMemHostAlloc", lmc_cuda_host_allocate(self.driver.calls, &address, byteCount, portable))
+            "cuMemHostAlloc", lmc_cuda_host_allocate(self.driver.calls, &address, byteCount, portableAndMapped))
         guard let address else { throw .missingSymbol("cuMemHostAlloc") }
         self.hostMemory.append(address)
         return address

@@ -6,7 +6,7 @@ import CCUDATypes
 final class StagingRing {
     struct Slot {
         let memory: UInt64
-        /// The batch's fragments, on the device.
+        /// Room for a batch's fragments, on the device.
         let list: UInt64
         /// Fires when the slot's bytes are there.
         let filled: OpaquePointer
@@ -17,49 +17,57 @@ final class StagingRing {
     /// Page-locked memory in which this process writes a batch's fragments.
     struct List {
         let fragments: UnsafeMutablePointer<lmc_copy_fragment>
-        /// Fires when the list has been copied to the device.
-        let uploaded: OpaquePointer
+        let count: Int
+        /// The same memory as kernels see it.
+        let address: UInt64
+        /// To be recorded behind the list's last reader.
+        let read: OpaquePointer
     }
 
     static let fragmentLimit = 4096
-    /// Batches that may be enqueued ahead of their upload.
-    private static let listCount = 32
+    /// Batches that may be enqueued ahead: with their copies they stay well below what a stream of the driver takes
+    /// before a call blocks, which would hold up the other direction too.
+    private static let listLimit = 64
+    /// Fragments of all lists together.
+    private static let listCapacity = 128 << 10
 
     let slotByteCount: Int
     /// The transposed blocks' shapes, on the device; 0 when there are none.
     let shapes: UInt64
     private let slots: [Slot]
-    private let lists: [List]
-    private var usedLists: Set<Int> = []
+    private let fragments: UnsafeMutablePointer<lmc_copy_fragment>
+    private let fragmentsAddress: UInt64
+    private let reads: [OpaquePointer]
+    private var places = ListPlaces(capacity: StagingRing.listCapacity, limit: StagingRing.listLimit)
     private var nextSlot = 0
-    private var nextList = 0
     private let driver: CUDADriver
 
     init(
         slotCount: Int, slotByteCount: Int, shapes: [lmc_copy_shape], stream: OpaquePointer, resources: LaneResources
     ) throws(CUDAFailure) {
         let driver = resources.driver
-        let listByteCount = Self.fragmentLimit * MemoryLayout<lmc_copy_fragment>.stride
+        let stride = MemoryLayout<lmc_copy_fragment>.stride
         var slots: [Slot] = []
         for _ in 0..<slotCount {
             slots.append(
                 Slot(
                     memory: try resources.deviceMemory(byteCount: slotByteCount),
-                    list: try resources.deviceMemory(byteCount: listByteCount),
+                    list: try resources.deviceMemory(byteCount: Self.fragmentLimit * stride),
                     filled: try resources.event(.ordering), freed: try resources.event(.ordering)))
         }
-        let block = try resources.hostMemory(byteCount: listByteCount * Self.listCount)
-        var lists: [List] = []
-        for index in 0..<Self.listCount {
-            let fragments = (block + index * listByteCount).bindMemory(
-                to: lmc_copy_fragment.self, capacity: Self.fragmentLimit)
-            lists.append(List(fragments: fragments, uploaded: try resources.event(.blocking)))
-        }
+        let block = try resources.hostMemory(byteCount: Self.listCapacity * stride)
+        var address: UInt64 = 0
+        try driver.check(
+            "cuMemHostGetDevicePointer", lmc_cuda_host_device_address(driver.calls, &address, block, 0))
+        var reads: [OpaquePointer] = []
+        for _ in 0..<Self.listLimit { reads.append(try resources.event(.blocking)) }
         self.shapes = try Self.upload(shapes, through: block, stream: stream, resources: resources)
         self.driver = driver
         self.slotByteCount = slotByteCount
         self.slots = slots
-        self.lists = lists
+        self.fragments = block.bindMemory(to: lmc_copy_fragment.self, capacity: Self.listCapacity)
+        self.fragmentsAddress = address
+        self.reads = reads
     }
 
     private static func upload(
@@ -68,7 +76,7 @@ final class StagingRing {
     ) throws(CUDAFailure) -> UInt64 {
         guard !shapes.isEmpty else { return 0 }
         let byteCount = shapes.count * MemoryLayout<lmc_copy_shape>.stride
-        guard byteCount <= Self.fragmentLimit * MemoryLayout<lmc_copy_fragment>.stride else {
+        guard byteCount <= Self.listCapacity * MemoryLayout<lmc_copy_fragment>.stride else {
             throw .call("kernel groups", code: CUDACode.invalidValue, name: "\(shapes.count) shapes are too many")
         }
         let address = try resources.deviceMemory(byteCount: byteCount)
@@ -87,15 +95,20 @@ final class StagingRing {
         return self.slots[self.nextSlot]
     }
 
-    /// A list that may be written; waits until its last use was uploaded.
-    func takeList() throws(CUDAFailure) -> List {
-        let index = self.nextList
-        self.nextList = (index + 1) % self.lists.count
-        if self.usedLists.contains(index) {
-            try self.driver.check(
-                "cuEventSynchronize", lmc_cuda_event_synchronize(self.driver.calls, self.lists[index].uploaded))
+    /// A list that may be written; waits until the readers of those that had its place are done.
+    ///
+    /// - Parameter count: Fragments, at most ``fragmentLimit``.
+    func takeList(count: Int) throws(CUDAFailure) -> List {
+        while true {
+            if let place = self.places.take(count) {
+                let offset = place.start * MemoryLayout<lmc_copy_fragment>.stride
+                return List(
+                    fragments: self.fragments + place.start, count: count,
+                    address: self.fragmentsAddress + UInt64(offset), read: self.reads[place.number])
+            }
+            guard let oldest = self.places.giveBack() else { preconditionFailure("an empty ring has a place") }
+            let code = lmc_cuda_event_synchronize(self.driver.calls, self.reads[oldest.number])
+            try self.driver.check("cuEventSynchronize", code)
         }
-        self.usedLists.insert(index)
-        return self.lists[index]
     }
 }

@@ -63,6 +63,7 @@ final class PinnedArena: Sendable {
 
     private func run() {
         var wait = 0
+        self.preferNearMemory()
         self.source.commitAll()
         repeat {
             if let failure = self.pinWhatIsCommitted() {
@@ -77,6 +78,22 @@ final class PinnedArena: Sendable {
                 wait = Self.pauseMilliseconds
             }
         } while !self.signal.wait(milliseconds: wait)
+    }
+
+    /// A copy that crosses to another socket is slower, and memory does not move once it is there.
+    private func preferNearMemory() {
+        guard let busID = self.context.driver.busID(of: self.context.device),
+            let node = NearMemory.node(busID: busID)
+        else { return }
+        let committed = self.source.committedByteCount()
+        guard NearMemory.prefer(node: node, for: self.source.view) else {
+            return self.notify(
+                .warning("NUMA node \(node), beside device \(busID), could not be preferred for the L1 pool's memory"))
+        }
+        self.notify(
+            .info(
+                "L1 pool: memory of NUMA node \(node), beside device \(busID), is preferred"
+                    + (committed > 0 ? "; \(committed >> 20) MiB were committed before" : "")))
     }
 
     private func pinWhatIsCommitted() -> CUDAFailure? {

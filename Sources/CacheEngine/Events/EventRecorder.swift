@@ -98,7 +98,13 @@ package final class EventRecorder: L1Listener {
     /// Remembers the tokens of a store's chunks until they become resident. Only worker 0 tells them: the other ranks
     /// store the same prompt.
     func bindTokens(of key: CacheKey, chain: PrefixChain, chunks: Range<Int>) {
-        guard key.workerID == 0, !chunks.isEmpty else { return }
+        guard key.workerID == 0 else { return }
+        self.bindTokens(of: chain, chunks: chunks)
+    }
+
+    /// Remembers the tokens of chunks that a second tier may bring.
+    func bindTokens(of chain: PrefixChain, chunks: Range<Int>) {
+        guard !chunks.isEmpty else { return }
         let size = self.chunkSize
         self.state.withLock { state in
             guard state.isRecording else { return }

@@ -42,6 +42,7 @@ extension CacheEngine {
         }
         self.cache.release(released)
         guard let prefetch else { return }
+        self.recorder.bindTokens(of: chain, chunks: lease.chunkCount..<wanted)
         let byteCounts = self.state.withLock { $0.layouts.byteCounts(of: model) }
         self.secondTier.begin(prefetch.id, query, byteCounts: byteCounts)
     }

@@ -43,6 +43,7 @@ extension CacheEngine {
         guard let namespace else { return nil }
         var chain = PrefixChain()
         chain.update(to: tokens, hasher: self.hasher)
+        self.recorder.bindTokens(of: chain, chunks: 0..<chunks)
         let query = PrefixQuery(
             namespace: namespace, worldSize: worldSize, windows: layout.windows, hashes: chain.hashes, readerCount: 1)
         return self.secondTier.warm(query, byteCounts: byteCounts).map { ($0, chunks) }

@@ -41,10 +41,9 @@ extension SecondTier {
         guard let tier = self.tier(id), !tier.isDraining else { return false }
         tier.startDraining()
         self.countActive()
-        let pause = StopSignal()
         let deadline = self.clock.now().advanced(milliseconds: UInt64(max(0, milliseconds)))
         while self.settings.runsThreads, self.clock.now() < deadline, self.isBusy(tier) {
-            _ = pause.wait(milliseconds: 5)
+            guard !self.removalsEnd.wait(milliseconds: 5) else { break }
         }
         let isClosed = tier.close(milliseconds: self.settings.closeMilliseconds)
         let complete = self.state.withLock { state in
@@ -56,6 +55,9 @@ extension SecondTier {
         self.logger.info("L2 \(tier.name) removed (adapter \(id))")
         return isClosed
     }
+
+    /// Lets removals, now and from now on, wait for nothing but the adapter's own end.
+    package func endRemovals() { self.removalsEnd.raise() }
 
     private func observe(_ tier: Tier) {
         self.metrics.observeL2(tier: tier.name, index: tier.id.rawValue) { [weak self] in

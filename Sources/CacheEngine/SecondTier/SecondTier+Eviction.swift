@@ -22,6 +22,8 @@ extension SecondTier {
 
     private func evict(_ tier: Tier, quotas: [String: Int], now: L2Instant) {
         let usage = tier.adapter.usage()
+        // Which objects are the oldest is known after the count.
+        guard usage.completeness != .counting else { return }
         guard let demands = tier.eviction?.demands(usage, quotas: quotas), !demands.isEmpty else { return }
         // Objects of one salt may lie anywhere in the order of use.
         let isSalted = demands.contains { $0.salt != nil }

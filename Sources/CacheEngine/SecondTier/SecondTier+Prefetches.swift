@@ -108,7 +108,7 @@ extension SecondTier {
         let submission = tier.adapter.submit(
             L2Batch(.lookup(probes), deadline: step.deadline) { [weak self] results in
                 guard let self else { return }
-                self.report(results, tier)
+                self.report(results, tier, knowsLengths: Set(indices).count == indices.count)
                 self.metrics.l2LookupFinished(
                     tier: tier.name, seconds: Self.seconds(from: started, to: self.clock.now()))
                 var lengths = nothing

@@ -92,7 +92,17 @@ extension SecondTier {
     }
 
     /// Tells the tier's breaker whether the medium answered: one item that was carried out, or honestly missed, is enough.
-    func report(_ results: [L2Result], _ tier: Tier) {
+    ///
+    /// - Parameter knowsLengths: False where several lengths of one object were asked for.
+    func report(_ results: [L2Result], _ tier: Tier, knowsLengths: Bool = true) {
+        for result in results {
+            switch result {
+            case .miss(.corrupted): self.metrics.l2Damaged(tier: tier.name, .checksum)
+            case .miss(.wrongLength) where knowsLengths: self.metrics.l2Damaged(tier: tier.name, .length)
+            case .miss(.notAnObject): self.metrics.l2Damaged(tier: tier.name, .kind)
+            case .done, .present, .miss, .failed: break
+            }
+        }
         let failures = results.compactMap { if case .failed(let failure) = $0 { failure } else { nil } }
         for failure in failures { self.metrics.l2Failed(tier: tier.name, reason: failure.label) }
         let isAnswering = failures.count < results.count || failures.contains(where: \.isAnAnswer)

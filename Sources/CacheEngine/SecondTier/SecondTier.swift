@@ -61,6 +61,7 @@ package final class SecondTier: Sendable {
     private let delivery = Mutex<Delivery?>(nil)
     private let activeTiers = Atomic<Int>(0)
     private let signal = StopSignal()
+    let removalsEnd = StopSignal()
     private let thread = Mutex<NativeThread?>(nil)
     private let isEnding = Atomic<Bool>(false)
     private let isClosing = Atomic<Bool>(false)

@@ -122,7 +122,9 @@ extension CacheEngine {
         let protected = engine == .trtllm ? nil : self.configuration.nullBlockID.flatMap { Int32(exactly: $0) }
         self.metrics.retrieveSubmitted(device: worker.deviceName)
         let tokens = plan.chunks.count * self.configuration.chunkSize
+        let isEarly = !order.repliesWhenLoaded
         let finish: @Sendable (Bool) -> Void = { isComplete in
+            if !isEarly { reply(TransferResult(event: [], isSuccessful: isComplete)) }
             self.cache.releaseHolds(cells.handles)
             let seconds = self.now - started
             self.metrics.retrieveFinished(
@@ -138,16 +140,17 @@ extension CacheEngine {
                 direction: .load, objects: cells.copies, protectedBlockID: protected, event: order.event,
                 enqueued: { result in
                     switch result {
-                    case .success(let event): reply(TransferResult(event: event, isSuccessful: true))
+                    case .success(let event):
+                        if isEarly { reply(TransferResult(event: event, isSuccessful: true)) }
                     case .failure(let failure):
                         self.warn(.failedTransfer, "RETRIEVE of request \(order.key.requestID) failed: \(failure)")
-                        reply(.failed)
+                        if isEarly { reply(.failed) }
                     }
                 },
                 completed: finish))
         guard !isAccepted else { return }
         finish(false)
         self.warn(.fullQueue, "RETRIEVE of request \(order.key.requestID) refused: the device's queue is full")
-        reply(.failed)
+        if isEarly { reply(.failed) }
     }
 }

@@ -29,17 +29,20 @@ package struct TransferOrder: Sendable {
     package let event: [UInt8]
     /// Tokens at the start of the range that a retrieve must not write.
     package let skippedTokens: Int
+    /// Whether a retrieve is answered when its bytes are in place instead of when they are on their way.
+    package let repliesWhenLoaded: Bool
     package let connection: ConnectionID
 
     package init(
         key: CacheKey, instance: InstanceID, blockIDs: [[Int32]], event: [UInt8], skippedTokens: Int = 0,
-        connection: ConnectionID
+        repliesWhenLoaded: Bool = false, connection: ConnectionID
     ) {
         self.key = key
         self.instance = instance
         self.blockIDs = blockIDs
         self.event = event
         self.skippedTokens = skippedTokens
+        self.repliesWhenLoaded = repliesWhenLoaded
         self.connection = connection
     }
 }

@@ -34,11 +34,13 @@ extension CacheService {
         }
     }
 
-    /// What clients may rely on beyond the protocol: events, and that a store can leave out a group of layers.
+    /// What clients may rely on beyond the protocol: events, that a store can leave out a group of layers, and that a
+    /// retrieve is answered late when it asks for that.
     private var capabilities: [String] {
         let configuration = self.engine.configuration
         return (configuration.kvEventCapacity > 0 ? ["kv_event_stream"] : [])
             + (configuration.separatesObjectGroups ? ["separate_object_groups"] : [])
+            + [CacheKey.repliesWhenLoadedName]
     }
 
     /// Operations of features that this server does not have: the reply its callers can bear.

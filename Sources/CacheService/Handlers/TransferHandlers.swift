@@ -23,7 +23,8 @@ extension CacheService {
             self.engine.retrieve(
                 TransferOrder(
                     key: request.key, instance: request.instance, blockIDs: request.blockIDs, event: request.event,
-                    skippedTokens: request.skipFirstTokens, connection: call.connection),
+                    skippedTokens: request.skipFirstTokens, repliesWhenLoaded: request.key.repliesWhenLoaded,
+                    connection: call.connection),
                 reply: reply)
         }
     }

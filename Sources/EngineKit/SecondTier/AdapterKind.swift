@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 package import L2Storage
+package import Logging
 
 /// What an adapter is started with beside its own keys.
 package struct AdapterSurroundings: Sendable {
@@ -14,6 +15,11 @@ package struct AdapterSurroundings: Sendable {
         self.clock = clock
         self.alignment = alignment
         self.log = log
+    }
+
+    /// With the system's clock, and lines that go to a log as warnings.
+    package init(alignment: Int, logger: Logger) {
+        self.init(alignment: alignment, log: L2Log { logger.warning("second tier: \($0)") })
     }
 }
 

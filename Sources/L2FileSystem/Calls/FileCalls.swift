@@ -47,6 +47,8 @@ package protocol FileCalls: Sendable {
     func status(of descriptor: Int32) throws(FileCallError) -> FileStatus
     /// Status of a path, of a symbolic link itself.
     func status(at path: String) throws(FileCallError) -> FileStatus
+    /// Status of a name in an open directory, of a symbolic link itself. A zero byte ends the name.
+    func status(ofName name: UnsafePointer<CChar>, in directory: Int32) throws(FileCallError) -> FileStatus
     /// Reads at an offset; may read less than asked for, 0 at the end.
     func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError)
         -> Int

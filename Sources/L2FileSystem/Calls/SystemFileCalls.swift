@@ -30,6 +30,12 @@ package struct SystemFileCalls: FileCalls {
         return FileStatus(status)
     }
 
+    package func status(ofName name: UnsafePointer<CChar>, in directory: Int32) throws(FileCallError) -> FileStatus {
+        var status = stat()
+        _ = try Self.repeated("fstatat") { fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) }
+        return FileStatus(status)
+    }
+
     package func read(
         _ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int
     ) throws(FileCallError) -> Int {

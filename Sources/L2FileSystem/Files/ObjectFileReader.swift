@@ -9,17 +9,42 @@ struct ObjectFileReader {
     let readAheadBytes: Int?
 
     private static let bounceBytes = 1 << 20
+    /// What is read at once where it is summed up too: the sum then finds it in the processor's cache.
+    private static let summedBytes = 1 << 18
 
     /// Reads `area.count` bytes from the start. Returns how many there were.
     func read(_ file: borrowing OpenFile, into area: UnsafeMutableRawBufferPointer) throws(FileCallError) -> Int {
         if file.isDirect { return try self.readDirect(file, into: area) }
+        return try self.read(file, into: area, atMost: area.count) { _ in }
+    }
+
+    /// Reads as ``read(_:into:)`` does. Returns also the checksum of what was read.
+    func readSummed(
+        _ file: borrowing OpenFile, into area: UnsafeMutableRawBufferPointer
+    ) throws(FileCallError) -> (count: Int, checksum: UInt32) {
+        if file.isDirect {
+            let count = try self.readDirect(file, into: area)
+            return (count, L2Checksum.of(UnsafeRawBufferPointer(rebasing: area[..<count])))
+        }
+        var checksum: UInt32 = 0
+        let count = try self.read(file, into: area, atMost: Self.summedBytes) { part in
+            checksum = L2Checksum.of(part, following: checksum)
+        }
+        return (count, checksum)
+    }
+
+    private func read(
+        _ file: borrowing OpenFile, into area: UnsafeMutableRawBufferPointer, atMost limit: Int,
+        _ take: (UnsafeRawBufferPointer) -> Void
+    ) throws(FileCallError) -> Int {
         var done = 0
         while done < area.count {
-            let end = done == 0 ? min(area.count, self.readAheadBytes ?? area.count) : area.count
-            let count = try self.calls.read(
-                file.descriptor, into: UnsafeMutableRawBufferPointer(rebasing: area[done..<end]), at: done)
+            let wanted = min(area.count - done, limit, done == 0 ? self.readAheadBytes ?? .max : .max)
+            let part = UnsafeMutableRawBufferPointer(rebasing: area[done..<(done + wanted)])
+            let count = min(try self.calls.read(file.descriptor, into: part, at: done), wanted)
             guard count > 0 else { break }
-            done += min(count, end - done)
+            take(UnsafeRawBufferPointer(rebasing: part[..<count]))
+            done += count
         }
         return done
     }

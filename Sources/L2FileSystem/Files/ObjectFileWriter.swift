@@ -1,6 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import L2Storage
 
 /// Writes an object under a temporary name and gives it its own once every byte is in place.
 struct ObjectFileWriter {
@@ -12,19 +13,21 @@ struct ObjectFileWriter {
     let directory: String
 
     private static let bounceBytes = 1 << 20
+    /// What is summed up and then written at once: the write then finds it in the processor's cache.
+    private static let summedBytes = 1 << 18
 
     /// Publishes `bytes`, followed by zeros up to `storedByteCount`, as `path`, replacing a file of that name.
     ///
-    /// - Parameter checksum: Noted beside the content where the file system can; nil for none.
+    /// - Parameter sums: Whether the checksum is noted beside the content, where the file system can.
     /// - Throws: With no temporary file left, unless unlinking fails too.
     func publish(
-        _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, checksum: UInt32? = nil, temporary: String,
+        _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, sums: Bool = false, temporary: String,
         as path: String
     ) throws(FileCallError) {
         do {
             let file = try OpenFile(
                 temporary, flags: O_WRONLY | O_CREAT | O_EXCL, direct: self.usesDirectIO, calls: self.calls)
-            try self.fill(file, bytes, storedByteCount: storedByteCount)
+            let checksum = try self.fill(file, bytes, storedByteCount: storedByteCount, sums: sums)
             // An object without one is served unverified, as the original's are.
             if let checksum { try? self.calls.setChecksum(file.descriptor, checksum) }
             if self.synchronizes { try self.calls.synchronize(file.descriptor) }
@@ -44,17 +47,32 @@ struct ObjectFileWriter {
         try self.calls.synchronize(file.descriptor)
     }
 
+    /// Returns the checksum of `bytes` where it is asked for.
     private func fill(
-        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, storedByteCount: Int
-    ) throws(FileCallError) {
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, storedByteCount: Int, sums: Bool
+    ) throws(FileCallError) -> UInt32? {
         guard file.isDirect else {
-            try self.write(file, bytes, at: 0)
+            let checksum = try self.write(file, bytes, sums: sums)
             // A longer file reads as zeros behind its content.
             if storedByteCount != bytes.count { try self.calls.truncate(file.descriptor, to: storedByteCount) }
-            return
+            return checksum
         }
         let written = try self.writeDirect(file, bytes)
         if written != storedByteCount { try self.calls.truncate(file.descriptor, to: storedByteCount) }
+        return sums ? L2Checksum.of(bytes) : nil
+    }
+
+    private func write(
+        _ file: borrowing OpenFile, _ bytes: UnsafeRawBufferPointer, sums: Bool
+    ) throws(FileCallError) -> UInt32? {
+        var (start, checksum) = (0, 0 as UInt32)
+        while start < bytes.count {
+            let end = min(bytes.count, sums ? start + Self.summedBytes : .max)
+            if sums { checksum = L2Checksum.of(UnsafeRawBufferPointer(rebasing: bytes[start..<end]), following: checksum) }
+            try self.write(file, UnsafeRawBufferPointer(rebasing: bytes[start..<end]), at: start)
+            start = end
+        }
+        return sums ? checksum : nil
     }
 
     private func write(

@@ -1,5 +1,6 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+internal import Glibc
 internal import L2Storage
 
 /// Finds what a directory holds when an adapter starts.
@@ -9,31 +10,29 @@ struct DirectoryScan {
     /// Age from which a temporary file belongs to nobody, in nanoseconds.
     static let orphanAge = 3_600_000_000_000
 
-    private struct Found {
-        let name: ObjectIndex.Name
-        let byteCount: Int
-        let changed: Int
-    }
-
     /// Enters every object into the index, oldest first. Returns names of temporary files met on the way.
+    ///
+    /// Names are taken apart here while other threads ask for lengths and times: a large directory waits for those.
     func fill(_ index: inout ObjectIndex, from directory: String) throws(FileCallError) -> [String] {
-        var found: [Found] = []
+        let file = try OpenFile(directory, flags: O_RDONLY | O_DIRECTORY, direct: false, calls: self.calls)
+        let survey = StatusSurvey(calls: self.calls, directory: file.descriptor)
+        defer { survey.end() }  // before the directory is closed, also after a failure
         var temporary: [String] = []
-        let prefix = directory + "/"
+        var batch = NameBatch()
         try self.calls.forEachName(in: directory) { raw in
             let bytes = Array(raw)
             if let fields = FileKeyFields.parsed(bytes) {
-                guard let name = index.name(fields),
-                    // A file that another server has just removed is simply not there.
-                    let status = try? self.calls.status(at: prefix + String(decoding: bytes, as: UTF8.self)),
-                    status.kind == .regular
-                else { return }
-                found.append(Found(name: name, byteCount: status.byteCount, changed: status.changed))
+                guard let name = index.name(fields) else { return }
+                batch.add(name, text: bytes)
+                guard batch.isFull else { return }
+                survey.take(batch)
+                batch = NameBatch()
             } else if bytes.suffix(4).elementsEqual(TemporaryNames.suffix.utf8) {
                 temporary.append(String(decoding: bytes, as: UTF8.self))
             }
         }
-        found.sort { $0.changed < $1.changed }
+        let found = survey.finish(batch).sorted { $0.changed < $1.changed }
+        index.reserveCapacity(found.count)
         for one in found { index.note(one.name, byteCount: one.byteCount) }
         return temporary
     }

@@ -35,6 +35,8 @@ final class CurlClient: HTTPClient {
 
     /// curl's own numbers for the version of HTTP.
     private static let http11 = 2
+    /// curl's own number for a body that ended early.
+    private static let partialFile: Int32 = 18
     private static let http2OverTLS = 4
     /// Below this many bytes a second for this many seconds an exchange is given up.
     private static let slowest = (bytes: 1024, seconds: 10)
@@ -62,19 +64,23 @@ final class CurlClient: HTTPClient {
         _ handle: CurlLibrary.Pointer
     ) -> HTTPOutcome {
         // The request holds the memory behind both addresses until this returns.
-        let transfer = CurlTransfer(source: source, destination: request.destination?.bytes)
+        let transfer = CurlTransfer(source: source, destination: request.destination?.bytes, of: request)
         let headers = self.headerList(request)
         defer { self.library.freeList(headers) }
         self.prepare(handle, request, timeout)
         self.library.set(.httpHeader, headers, on: handle)
         self.attach(transfer, to: handle, hasBody: source.count > 0 || request.method == "PUT", source.count)
-        let code = withExtendedLifetime((transfer, request)) { self.library.perform(handle) }
+        let (code, words) = withExtendedLifetime((transfer, request)) { self.library.performed(handle) }
         if let found = transfer.foundLength { return .wrongLength(found: found) }
+        if let whole = transfer.wholeInstead { return .reply(whole) }
         guard code == 0 else {
-            return .failed(code: code, words: self.library.describe(code).map { String(cString: $0) } ?? "")
+            return .failed(code: code, words: words)
         }
-        guard let reply = transfer.finished() else { return .wrongLength(found: transfer.foundLength ?? 0) }
-        return .reply(reply)
+        if let reply = transfer.finished() { return .reply(reply) }
+        guard let found = transfer.foundLength else {
+            return .failed(code: Self.partialFile, words: "a part of another length than asked for")
+        }
+        return .wrongLength(found: found)
     }
 
     private func prepare(_ handle: CurlLibrary.Pointer, _ request: HTTPRequest, _ timeout: HTTPTimeout) {
@@ -114,6 +120,12 @@ final class CurlClient: HTTPClient {
         library.set(.writeData, address, on: handle)
         library.set(.headerFunction, unsafeBitCast(CurlCallbacks.header, to: UnsafeRawPointer.self), on: handle)
         library.set(.headerData, address, on: handle)
+        if transfer.isCancelled != nil {
+            library.set(.noProgress, 0, on: handle)
+            library.set(
+                .progressFunction, unsafeBitCast(CurlCallbacks.progress, to: UnsafeRawPointer.self), on: handle)
+            library.set(.progressData, address, on: handle)
+        }
         guard hasBody else { return }
         library.set(.readFunction, unsafeBitCast(CurlCallbacks.read, to: UnsafeRawPointer.self), on: handle)
         library.set(.readData, address, on: handle)

@@ -24,6 +24,7 @@ struct CurlLibrary: Sendable {
         case httpHeader = 10023
         case headerData = 10029
         case customRequest = 10036
+        case noProgress = 43
         case noBody = 44
         case upload = 46
         case followLocation = 52
@@ -33,6 +34,8 @@ struct CurlLibrary: Sendable {
         case httpGet = 80
         case verifyHost = 81
         case httpVersion = 84
+        case progressFunction = 20219
+        case progressData = 10057
         case noSignal = 99
         case inputLength = 30115
         case tcpNoDelay = 121
@@ -60,6 +63,9 @@ struct CurlLibrary: Sendable {
             case .httpHeader: "HTTPHEADER"
             case .headerData: "HEADERDATA"
             case .customRequest: "CUSTOMREQUEST"
+            case .noProgress: "NOPROGRESS"
+            case .progressFunction: "XFERINFOFUNCTION"
+            case .progressData: "XFERINFODATA"
             case .noBody: "NOBODY"
             case .upload: "UPLOAD"
             case .followLocation: "FOLLOWLOCATION"
@@ -89,8 +95,8 @@ struct CurlLibrary: Sendable {
     let makeHandle: @convention(c) () -> Pointer?
     let freeHandle: @convention(c) (Pointer?) -> Void
     let resetHandle: @convention(c) (Pointer?) -> Void
-    let perform: @convention(c) (Pointer?) -> Int32
-    let describe: @convention(c) (Int32) -> UnsafePointer<CChar>?
+    private let perform: @convention(c) (Pointer?) -> Int32
+    private let describe: @convention(c) (Int32) -> UnsafePointer<CChar>?
     let append: @convention(c) (Pointer?, UnsafePointer<CChar>?) -> Pointer?
     let freeList: @convention(c) (Pointer?) -> Void
     /// curl_easy_option_by_name; nil before version 7.73.
@@ -129,6 +135,23 @@ struct CurlLibrary: Sendable {
         }
         self.setOption = SendablePointer(address: setOption)
         guard start(Self.everything) == 0 else { throw CurlMissing("libcurl does not start") }
+    }
+
+    /// Bytes that curl's words for one failure take at most.
+    private static let errorLimit = 256
+
+    /// Performs a handle's exchange; curl's code and, unless it is 0, what went wrong.
+    func performed(_ handle: Pointer) -> (code: Int32, words: String) {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.errorLimit) { room in
+            room.initialize(repeating: 0)
+            self.set(.errorBuffer, UnsafeRawPointer(room.baseAddress), on: handle)
+            let code = self.perform(handle)
+            self.set(.errorBuffer, UnsafeRawPointer?.none, on: handle)
+            guard code != 0 else { return (0, "") }
+            room[Self.errorLimit - 1] = 0
+            let words = room.baseAddress.map { String(cString: $0) } ?? ""
+            return (code, words.isEmpty ? self.describe(code).map { String(cString: $0) } ?? "" : words)
+        }
     }
 
     func set(_ option: Option, _ value: Int, on handle: Pointer) {

@@ -11,29 +11,38 @@ final class CurlTransfer {
 
     private let source: UnsafeRawBufferPointer
     private let destination: UnsafeMutableRawBufferPointer?
+    private let part: HTTPPart?
+    let isCancelled: (@Sendable () -> Bool)?
     private var sent = 0
     private var received = 0
     private var checksum: UInt32 = 0
     private var reply = HTTPReply(status: 0, headers: [:], body: [], checksum: nil)
     /// Set when the body cannot be what the memory is for.
     private(set) var foundLength: Int?
+    /// Set when the service sends the whole object where a part was asked for; its body is not taken.
+    private(set) var wholeInstead: HTTPReply?
 
     /// - Parameters:
     ///   - source: The request's body; valid as long as this lives.
     ///   - destination: Memory for the reply's; likewise.
-    init(source: UnsafeRawBufferPointer, destination: UnsafeMutableRawBufferPointer?) {
+    ///   - request: What was asked for.
+    init(source: UnsafeRawBufferPointer, destination: UnsafeMutableRawBufferPointer?, of request: HTTPRequest) {
         self.source = source
         self.destination = destination
+        self.part = request.part
+        self.isCancelled = request.isCancelled
     }
 
-    /// The reply, once curl says that it is whole. Nil when it is not what the memory is for.
+    private var expectedStatus: Int { self.part == nil ? 200 : 206 }
+
+    /// The reply, once curl says that it is whole. Nil when it is not what the memory is for, or less than a part.
     func finished() -> HTTPReply? {
-        guard let destination = self.destination, self.reply.status == 200 else { return self.reply }
+        guard let destination = self.destination, self.reply.status == self.expectedStatus else { return self.reply }
         guard self.received == destination.count else {
-            self.foundLength = self.received
+            if self.part == nil { self.foundLength = self.received }
             return nil
         }
-        self.reply.checksum = self.checksum
+        if self.part == nil { self.reply.checksum = self.checksum }
         return self.reply
     }
 
@@ -54,11 +63,16 @@ final class CurlTransfer {
 
     /// Takes bytes of the body. False ends the exchange.
     func takeBody(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard let destination = self.destination, self.reply.status == 200 else {
+        guard let destination = self.destination, self.reply.status == self.expectedStatus else {
+            if self.part != nil, self.reply.status == 200 {
+                self.wholeInstead = self.reply
+                return false
+            }
             guard self.reply.body.count + bytes.count <= Self.bodyLimit else { return false }
             self.reply.body += bytes
             return true
         }
+        if let part { return self.takePart(part, bytes, into: destination) }
         let announced = self.reply.contentLength ?? destination.count
         // curl reads on to the connection's end where a length is none.
         guard self.reply.contentLength != nil || self.reply.headers["content-length"] == nil else { return false }
@@ -66,11 +80,28 @@ final class CurlTransfer {
             self.foundLength = max(announced, self.received + bytes.count)
             return false
         }
+        self.keep(bytes, in: destination)
+        self.checksum = lmc_crc32c(self.checksum, bytes.baseAddress, bytes.count)
+        return true
+    }
+
+    private func takePart(
+        _ part: HTTPPart, _ bytes: UnsafeRawBufferPointer, into destination: UnsafeMutableRawBufferPointer
+    ) -> Bool {
+        guard let found = self.reply.headers["content-range"].flatMap({ ContentRange($0) }) else { return false }
+        guard found.total == part.total else {
+            self.foundLength = found.total
+            return false
+        }
+        guard found.range == part.range, bytes.count <= destination.count - self.received else { return false }
+        self.keep(bytes, in: destination)
+        return true
+    }
+
+    private func keep(_ bytes: UnsafeRawBufferPointer, in destination: UnsafeMutableRawBufferPointer) {
         let room = UnsafeMutableRawBufferPointer(rebasing: destination[self.received...])
         room.copyMemory(from: bytes)
-        self.checksum = lmc_crc32c(self.checksum, bytes.baseAddress, bytes.count)
         self.received += bytes.count
-        return true
     }
 
     /// Puts bytes of the request's body into `room`. Returns how many.
@@ -92,6 +123,7 @@ final class CurlTransfer {
 /// What curl calls, with a transfer's address at the end.
 enum CurlCallbacks {
     typealias Move = @convention(c) (UnsafeMutablePointer<CChar>?, Int, Int, UnsafeMutableRawPointer?) -> Int
+    typealias Progress = @convention(c) (UnsafeMutableRawPointer?, Int64, Int64, Int64, Int64) -> Int32
     typealias Seek = @convention(c) (UnsafeMutableRawPointer?, Int64, Int32) -> Int32
 
     static let write: Move = { bytes, size, count, transfer in
@@ -108,6 +140,10 @@ enum CurlCallbacks {
     static let read: Move = { room, size, count, transfer in
         let area = UnsafeMutableRawBufferPointer(start: room, count: size * count)
         return CurlCallbacks.transfer(transfer)?.giveBody(area) ?? 0
+    }
+
+    static let progress: Progress = { transfer, _, _, _, _ in
+        CurlCallbacks.transfer(transfer)?.isCancelled?() == true ? 1 : 0
     }
 
     static let seek: Seek = { transfer, offset, origin in

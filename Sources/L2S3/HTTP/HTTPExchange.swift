@@ -29,12 +29,50 @@ struct HTTPRequest: Sendable {
     /// Names in lower case.
     var headers: [(name: String, value: String)] = []
     var body = Body.none
-    /// Memory for the body of a reply with status 200, of exactly its length.
+    /// Memory for the body of a reply with status 200, of exactly its length; with ``part``, of one with status 206.
     var destination: L2Buffer?
+    /// Which bytes of the object are asked for; nil for all.
+    var part: HTTPPart?
     /// Whether a proxy of the environment is left out: for services of this machine.
     var isLocal = false
+    /// Asked about once a second; true ends the exchange.
+    var isCancelled: (@Sendable () -> Bool)?
 
     var url: String { self.origin + self.path + (self.query.isEmpty ? "" : "?" + self.query) }
+}
+
+/// Some of an object's bytes.
+struct HTTPPart: Sendable, Equatable {
+    let range: Range<Int>
+    /// The whole object's length.
+    let total: Int
+
+    /// The value of the header `range`.
+    var header: String { "bytes=\(self.range.lowerBound)-\(self.range.upperBound - 1)" }
+}
+
+/// The header `content-range`.
+struct ContentRange: Sendable, Equatable {
+    /// Nil where the service has no such bytes.
+    let range: Range<Int>?
+    let total: Int
+
+    /// Reads `bytes 0-4/10` and `bytes */10`; nil for anything else.
+    init?(_ text: String) {
+        guard text.hasPrefix("bytes ") else { return nil }
+        let halves = text.dropFirst(6).split(separator: "/", omittingEmptySubsequences: false)
+        guard halves.count == 2, let total = Int(halves[1]), total >= 0 else { return nil }
+        self.total = total
+        if halves[0] == "*" {
+            self.range = nil
+            return
+        }
+        let ends = halves[0].split(separator: "-", omittingEmptySubsequences: false)
+        guard ends.count == 2, let first = Int(ends[0]), let last = Int(ends[1]), 0 <= first, first <= last,
+            last < total
+        else { return nil }
+        self.range = first..<(last + 1)
+    }
 }
 
 /// One reply. What it says comes from the other side and may be anything.
@@ -44,7 +82,7 @@ struct HTTPReply: Sendable {
     var headers: [String: String]
     /// The body, unless it went into the request's memory; cut at a limit.
     var body: [UInt8]
-    /// Where the body went into the request's memory: its CRC-32C.
+    /// Where the body of a whole object went into the request's memory: its CRC-32C.
     var checksum: UInt32?
 
     /// A length that the reply announces, if it is one.

@@ -44,6 +44,26 @@ struct XMLText: Sendable {
         return String(decoding: result, as: UTF8.self)
     }
 
+    /// A text as it stands in an element.
+    static func escaped(_ text: String) -> String {
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "&"): result += Array("&amp;".utf8)
+            case UInt8(ascii: "<"): result += Array("&lt;".utf8)
+            case UInt8(ascii: ">"): result += Array("&gt;".utf8)
+            case UInt8(ascii: "\""): result += Array("&quot;".utf8)
+            default: result.append(byte)
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// False for a text with characters that XML 1.0 has no way to say, or that readers change.
+    static func canSay(_ text: String) -> Bool {
+        text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0xFFFE && $0.value != 0xFFFF }
+    }
+
     private func next(_ name: String, from start: Int) -> (content: ArraySlice<UInt8>, end: Int)? {
         let (open, close) = (Array("<\(name)".utf8), Array("</\(name)>".utf8))
         var position = start

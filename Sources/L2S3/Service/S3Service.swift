@@ -63,9 +63,12 @@ final class S3Service: Sendable {
         var request = request
         var hopsLeft = Self.hops
         for number in 1...Self.tries {
+            if let isCancelled = request.isCancelled, isCancelled() { return .unavailable }
             guard self.mayPass() else { return .unavailable }
             let began = self.clock.now()
             let outcome = self.perform(request, deadline)
+            // What nobody waits for any more says nothing about the service.
+            if let isCancelled = request.isCancelled, isCancelled() { return .unavailable }
             switch self.judge(outcome, began: began, deadline) {
             case .over(let answer): return answer
             case .elsewhere(let origin) where hopsLeft > 0:

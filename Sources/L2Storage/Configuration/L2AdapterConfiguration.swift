@@ -27,6 +27,9 @@ package struct L2AdapterConfiguration: Sendable {
         }
     }
 
+    /// Whether something evicts from the adapter, which then has to know what it holds.
+    package var evicts: Bool { self.eviction.map { $0.policy != .none } ?? false }
+
     package let type: String
     package let affinityTag: String
     /// A pool that several servers share.

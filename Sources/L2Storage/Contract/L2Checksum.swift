@@ -6,8 +6,9 @@ internal import CSystemShims
 ///
 /// Source: RFC 3720, appendix B.4.
 package enum L2Checksum {
-    package static func of(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        lmc_crc32c(0, bytes.baseAddress, bytes.count)
+    /// The checksum of bytes that follow others with the checksum `before`.
+    package static func of(_ bytes: UnsafeRawBufferPointer, following before: UInt32 = 0) -> UInt32 {
+        lmc_crc32c(before, bytes.baseAddress, bytes.count)
     }
 
     /// Eight lower-case hexadecimal digits.

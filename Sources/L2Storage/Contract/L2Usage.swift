@@ -8,6 +8,17 @@ package struct L2Usage: Sendable, Equatable {
     package var capacityBytes: Int?
     /// Bytes of each cache salt; the empty salt stands for none.
     package var bytesBySalt: [String: Int]
+    package var completeness = Completeness.complete
+
+    /// How much of the medium the sums know.
+    package enum Completeness: String, Sendable {
+        /// Everything.
+        case complete
+        /// What was there before this process is being counted.
+        case counting
+        /// Only what this process has stored, loaded or counted.
+        case sinceStart = "since_start"
+    }
 
     package init(
         objectCount: Int = 0, usedBytes: Int = 0, capacityBytes: Int? = nil, bytesBySalt: [String: Int] = [:]

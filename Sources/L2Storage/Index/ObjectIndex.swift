@@ -22,6 +22,8 @@ package struct ObjectIndex: Sendable {
         var older: Int32
         var newer: Int32
         var isUsed = true
+        /// Counted, and neither stored nor loaded since.
+        var isRestored = false
     }
 
     private static let none = Int32.max
@@ -41,6 +43,12 @@ package struct ObjectIndex: Sendable {
     /// Makes an empty index of a medium with at most `capacityBytes`, or without a limit.
     package init(capacityBytes: Int?) {
         self.usage = L2Usage(capacityBytes: capacityBytes)
+    }
+
+    /// Makes room for this many objects at once.
+    package mutating func reserveCapacity(_ count: Int) {
+        self.slots.reserveCapacity(count)
+        self.places.reserveCapacity(count)
     }
 
     /// The short form of a key, or nil when there are more models and salts than a number can tell apart.
@@ -85,23 +93,45 @@ package struct ObjectIndex: Sendable {
             self.unlink(place)
             self.add(byteCount - self.slots[Int(place)].byteCount, to: name.namespace)
             self.slots[Int(place)].byteCount = byteCount
+            self.slots[Int(place)].isRestored = false
             self.linkNewest(place)
             return
         }
+        if let place = self.insert(name, byteCount: byteCount) { self.linkNewest(place) }
+    }
+
+    /// Notes an object that was there before, as the one used least recently.
+    ///
+    /// - Returns: Its place for ``putOldest(_:)``, or nil when it is known already or there is no room.
+    package mutating func restore(_ name: Name, byteCount: Int) -> Int32? {
+        guard self.places[name] == nil, let place = self.insert(name, byteCount: byteCount) else { return nil }
+        self.slots[Int(place)].isRestored = true
+        self.linkOldest(place)
+        return place
+    }
+
+    /// Makes a restored object the one used least recently. One that was used or has gone since stays as it is.
+    package mutating func putOldest(_ place: Int32) {
+        guard self.slots.indices.contains(Int(place)), self.slots[Int(place)].isRestored else { return }
+        self.unlink(place)
+        self.linkOldest(place)
+    }
+
+    private mutating func insert(_ name: Name, byteCount: Int) -> Int32? {
         let slot = Slot(name: name, byteCount: byteCount, older: Self.none, newer: Self.none)
         let place: Int32
         if let reused = self.free.popLast() {
             place = reused
             self.slots[Int(place)] = slot
         } else {
-            guard let next = Int32(exactly: self.slots.count), next != Self.none else { return }
+            guard let next = Int32(exactly: self.slots.count), next != Self.none else { return nil }
             place = next
             self.slots.append(slot)
         }
         self.places[name] = place
         self.usage.objectCount += 1
         self.add(byteCount, to: name.namespace)
-        self.linkNewest(place)
+        return place
     }
 
     /// Notes that a file is gone. Returns its length if it was known.
@@ -111,11 +141,15 @@ package struct ObjectIndex: Sendable {
         let byteCount = self.slots[Int(place)].byteCount
         self.unlink(place)
         self.slots[Int(place)].isUsed = false
+        self.slots[Int(place)].isRestored = false
         self.free.append(place)
         self.usage.objectCount -= 1
         self.add(-byteCount, to: name.namespace)
         return byteCount
     }
+
+    /// The object's length, if it is known.
+    package func byteCount(of name: Name) -> Int? { self.places[name].map { self.slots[Int($0)].byteCount } }
 
     /// The keys used least recently, oldest first.
     package func leastRecent(limit: Int) -> [ObjectKey] {
@@ -167,6 +201,13 @@ package struct ObjectIndex: Sendable {
         let (older, newer) = (self.slots[Int(place)].older, self.slots[Int(place)].newer)
         if older == Self.none { self.oldest = newer } else { self.slots[Int(older)].newer = newer }
         if newer == Self.none { self.newest = older } else { self.slots[Int(newer)].older = older }
+    }
+
+    private mutating func linkOldest(_ place: Int32) {
+        self.slots[Int(place)].newer = self.oldest
+        self.slots[Int(place)].older = Self.none
+        if self.oldest == Self.none { self.newest = place } else { self.slots[Int(self.oldest)].older = place }
+        self.oldest = place
     }
 
     private mutating func linkNewest(_ place: Int32) {

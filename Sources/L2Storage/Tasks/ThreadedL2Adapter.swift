@@ -150,7 +150,7 @@ package final class ThreadedL2Adapter: L2Adapter {
         guard let medium = self.medium as? any L2PipelinedMedium else {
             return (0..<operation.count).map { $0..<($0 + 1) }
         }
-        let share = min(max(1, medium.exchangeLimits.items), (operation.count + self.workers - 1) / self.workers)
+        let share = max(1, medium.exchangeItems(of: operation, workers: self.workers))
         var runs: [Range<Int>] = []
         var (start, bytes) = (0, 0)
         for index in 0..<operation.count {

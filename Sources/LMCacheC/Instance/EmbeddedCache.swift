@@ -49,7 +49,8 @@ final class EmbeddedCache: Sendable {
         self.instance = instance
         do {
             try instance.startTiers(
-                configuration.plans, surroundings: AdapterSurroundings(alignment: configuration.storage.alignment))
+                configuration.plans,
+                surroundings: AdapterSurroundings(alignment: configuration.storage.alignment, logger: logger))
         } catch {
             instance.stop()
             throw LibraryError(.unavailable, "'local_disk' or 'remote_url': \(error)")

@@ -14,11 +14,15 @@ final class CacheSide: EngineSide {
     private let replies: ReplyRoute
     private let tiers: TierOperations
 
-    init(instance: CacheInstance, replies: ReplyRoute, configuration: ServerConfiguration) {
+    /// - Parameter surroundings: For second tiers that are added later.
+    init(
+        instance: CacheInstance, replies: ReplyRoute, configuration: ServerConfiguration,
+        surroundings: AdapterSurroundings
+    ) {
         self.instance = instance
         self.replies = replies
         self.receiver = ServiceReceiver(service: instance.service)
-        let tiers = TierOperations(instance: instance, configuration: configuration)
+        let tiers = TierOperations(instance: instance, surroundings: surroundings)
         self.tiers = tiers
         self.operations = EngineOperations(engine: instance.engine, tiers: tiers, configuration: configuration)
     }

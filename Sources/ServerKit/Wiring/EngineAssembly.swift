@@ -7,7 +7,6 @@ package import EngineKit
 import Glibc
 import KVModel
 import L1Cache
-import L2Storage
 import Logging
 package import Telemetry
 
@@ -39,17 +38,17 @@ package enum EngineAssembly {
         } catch {
             throw .failed(part: "pool", reason: error.description)
         }
+        let surroundings = AdapterSurroundings(alignment: configuration.storage.alignment, logger: logger)
         do {
             try instance.startTiers(
-                AdapterSettings.plans(configuration.storage.l2Adapters),
-                surroundings: AdapterSurroundings(
-                    alignment: configuration.storage.alignment, log: L2Log { logger.warning("second tier: \($0)") }))
+                AdapterSettings.plans(configuration.storage.l2Adapters), surroundings: surroundings)
         } catch {
             instance.stop()
             throw .failed(part: "second tier", reason: String(describing: error))
         }
         Self.report(instance, configuration: configuration, logger: logger)
-        return CacheSide(instance: instance, replies: replies, configuration: configuration)
+        return CacheSide(
+            instance: instance, replies: replies, configuration: configuration, surroundings: surroundings)
     }
 
     private static func settings(

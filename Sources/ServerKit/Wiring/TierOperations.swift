@@ -7,31 +7,48 @@ import KVModel
 import L1Cache
 import L2Storage
 import NativeThreads
+import Synchronization
 import Telemetry
 
 /// Answers the HTTP front's questions about second tiers.
 final class TierOperations: AdminTiers {
     private static let removalMilliseconds = 30_000
     private let instance: CacheInstance
-    private let alignment: Int
+    private let surroundings: AdapterSurroundings
     /// What opens or drains a medium, which takes its time: done on a thread of its own, one after another.
     private let slowWork = BoundedQueue<SlowWork>(capacity: 16)
+    private let stopping: Stopping
     private let worker: NativeThread
 
     private struct SlowWork: Sendable {
-        let run: @Sendable () -> Void
+        /// Does it, or says that it is not done any more.
+        let run: @Sendable (_ isStopping: Bool) -> Void
     }
 
-    init(instance: CacheInstance, configuration: ServerConfiguration) {
+    private final class Stopping: Sendable {
+        private let value = Atomic<Bool>(false)
+
+        var isTrue: Bool { self.value.load(ordering: .relaxed) }
+
+        func set() { self.value.store(true, ordering: .relaxed) }
+    }
+
+    /// - Parameter surroundings: What added adapters are started with.
+    init(instance: CacheInstance, surroundings: AdapterSurroundings) {
         self.instance = instance
-        self.alignment = configuration.storage.alignment
+        self.surroundings = surroundings
+        let stopping = Stopping()
+        self.stopping = stopping
         self.worker = NativeThread(name: "lmc-admin-l2") { [slowWork] in
-            while let work = slowWork.pop() { work.run() }
+            while let work = slowWork.pop() { work.run(stopping.isTrue) }
         }
     }
 
-    /// Finishes what was asked for. Nothing may be called afterwards.
+    /// Ends what runs, at the latest when the tiers' own end would, and refuses what waits. Nothing may be called
+    /// afterwards.
     func stop() {
+        self.stopping.set()
+        self.secondTier.endRemovals()
         self.slowWork.close()
         self.worker.join()
     }
@@ -124,15 +141,15 @@ final class TierOperations: AdminTiers {
         } catch {
             return .failure(AdminError(status: 400, detail: error.description))
         }
-        let surroundings = AdapterSurroundings(alignment: self.alignment)
-        let added: Result<Int, AdminError>? = await self.slowly { [instance] in
+        let added: Result<Int, AdminError>? = await self.slowly { [instance, surroundings] in
             do throws(AdapterStartError) {
                 return .success(try instance.addTier(plan, surroundings: surroundings).rawValue)
             } catch {
                 return .failure(AdminError(status: 503, detail: error.description))
             }
         }
-        return added ?? .failure(AdminError(status: 503, detail: "too many changes wait; try again"))
+        return added
+            ?? .failure(AdminError(status: 503, detail: "too many changes wait, or the server ends; try again"))
     }
 
     func remove(_ tier: Int) async -> Bool {
@@ -141,10 +158,11 @@ final class TierOperations: AdminTiers {
         } ?? false
     }
 
-    /// Runs what may block. Nil when too much waits already.
+    /// Runs what may block. Nil when too much waits already, and at the end.
     private func slowly<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value? {
         await withCheckedContinuation { continuation in
-            let isTaken = self.slowWork.push(SlowWork { continuation.resume(returning: body()) })
+            let work = SlowWork { continuation.resume(returning: $0 ? nil : body()) }
+            let isTaken = self.slowWork.push(work)
             if !isTaken { continuation.resume(returning: nil) }
         }
     }

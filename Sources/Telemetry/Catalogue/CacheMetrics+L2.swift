@@ -19,6 +19,14 @@ extension CacheMetrics {
         case notFound = "not_found"
     }
 
+    /// What is wrong with an object that L2 has.
+    package enum Damage: String, Sendable, CaseIterable {
+        case checksum
+        case length
+        /// Something else has its name, such as a directory.
+        case kind
+    }
+
     package func l2StoreSubmitted(objects: Int, salt: String) {
         self.l2.stores.increment()
         self.l2.counters(of: salt).storeSubmitted.increment(by: objects)
@@ -75,6 +83,9 @@ extension CacheMetrics {
         self.l2.failures[L2Series.Failure(tier: tier, reason: reason.description)].increment()
     }
 
+    /// An object was not what was stored.
+    package func l2Damaged(tier: String, _ damage: Damage) { self.l2.perTier[tier].damaged[damage]?.increment() }
+
     /// An adapter did not take a task.
     package func l2Refused(tier: String) { self.l2.perTier[tier].refused.increment() }
 
@@ -84,6 +95,8 @@ extension CacheMetrics {
 
     /// Says where one adapter's gauges come from; `read` runs at each scrape, once for each gauge.
     package func observeL2(tier: String, index: Int, _ read: @escaping @Sendable () -> L2GaugeReading) {
+        // Its counters begin with it, so that an alarm sees them rise from 0.
+        _ = self.l2.perTier[tier]
         let name: MetricLabels = ["l2_name": tier]
         let indexed: MetricLabels = ["adapter_index": String(index), "l2_name": tier]
         self.registry.observeGauge(.l2Usage, labels: name) { Double(read().usedBytes) }

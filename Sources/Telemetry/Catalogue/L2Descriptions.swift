@@ -152,6 +152,13 @@ extension MetricDescription {
         labels: ["l2_name", "reason"],
         "Objects whose L2 operation could not be carried out."
     )
+    static let l2Damaged = MetricDescription(
+        "lmcache_mp_l2_damaged_objects_total",
+        .counter,
+        unit: "objects",
+        labels: ["l2_name", "reason"],
+        "Times that an L2 adapter had something else under an object's name than was stored."
+    )
     static let l2Refused = MetricDescription(
         "lmcache_mp_l2_refused_requests_total",
         .counter,
@@ -214,7 +221,8 @@ extension MetricDescription {
         .l2LoadCompleted, .l2Lookups, .l2LookupObjects, .l2LoadSubmitted, .l2LoadSubmittedObjects,
         .l2LoadCompletedObjects, .l2Evicted, .l2PrefetchFailure, .l2StoreThroughput, .l2LoadThroughput,
         .l2StoreMilliseconds, .l2LookupMilliseconds, .l2LoadMilliseconds, .l2StoredBytes, .l2LoadedBytes,
-        .l2LoadedObjects, .l2Failures, .l2Refused, .l2Usage, .l2Available, .l2StoreAdapters, .l2PrefetchAdapters,
+        .l2LoadedObjects, .l2Failures, .l2Damaged, .l2Refused, .l2Usage, .l2Available, .l2StoreAdapters,
+        .l2PrefetchAdapters,
         .l2StoresInFlight, .l2LoadsInFlight, .l2LoadBytesInFlight,
     ]
 }

@@ -34,6 +34,7 @@ struct L2Series: Sendable {
         let loadedBytes: CounterSeries
         let loadedObjects: CounterSeries
         let refused: CounterSeries
+        let damaged: [CacheMetrics.Damage: CounterSeries]
 
         init(registry: MetricsRegistry, labels: MetricLabels) {
             self.storesCompleted = registry.counter(.l2StoreCompleted, labels: labels)
@@ -47,6 +48,16 @@ struct L2Series: Sendable {
             self.loadedBytes = registry.counter(.l2LoadedBytes, labels: labels)
             self.loadedObjects = registry.counter(.l2LoadedObjects, labels: labels)
             self.refused = registry.counter(.l2Refused, labels: labels)
+            var damaged: [CacheMetrics.Damage: CounterSeries] = [:]
+            for damage in CacheMetrics.Damage.allCases {
+                damaged[damage] = registry.counter(.l2Damaged, labels: Self.labels(labels, damage))
+            }
+            self.damaged = damaged
+        }
+
+        private static func labels(_ labels: MetricLabels, _ damage: CacheMetrics.Damage) -> MetricLabels {
+            guard labels != .overflow else { return labels }
+            return MetricLabels(labels.labels.map { ($0.name, $0.value) } + [("reason", damage.rawValue)])
         }
     }
 

@@ -7,26 +7,12 @@ package enum NearestWord {
         let limit = max(1, min(word.utf8.count, 100) / 4)
         guard word.utf8.count <= 100 else { return "" }
         let given = Self.folded(word)
-        let close = candidates.map { ($0, Self.distance(given, Self.folded($0))) }.filter { $0.1 <= limit }
+        let close = candidates.map { ($0, EditDistance.between(given, Self.folded($0))) }.filter { $0.1 <= limit }
         guard let best = close.min(by: { $0.1 < $1.1 }) else { return "" }
         return " (did you mean '\(best.0)'?)"
     }
 
     private static func folded(_ word: String) -> [UInt8] {
         word.lowercased().utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
-    }
-
-    /// Fewest insertions, deletions and substitutions that turn one into the other.
-    private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var previous = Array(0...right.count)
-        for (row, byte) in left.enumerated() {
-            var current = [row + 1]
-            for (column, other) in right.enumerated() {
-                let replaced = previous[column] + (byte == other ? 0 : 1)
-                current.append(min(previous[column + 1] + 1, current[column] + 1, replaced))
-            }
-            previous = current
-        }
-        return previous[right.count]
     }
 }

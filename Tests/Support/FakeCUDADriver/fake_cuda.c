@@ -35,7 +35,7 @@ struct event {
 
 struct operation {
     enum { COPY, COPY_2D, RECORD, WAIT, HOST, KERNEL, WRITE } kind;
-    void *destination; const void *source; size_t length;
+    void *destination; const void *source; size_t length; int direction;
     struct copy_2d copy;
     struct event *event; long generation;
     void (*function)(void *); void *argument;
@@ -62,7 +62,7 @@ static long long registration_limit = -1, registered_bytes;
 static long retained;
 static uint64_t next_number = 1;
 static __thread void *current;
-static int started, runs_at_once;
+static int started, runs_at_once, held;
 
 static uint64_t random_number(void) {
     seed += 0x9e3779b97f4a7c15u;
@@ -147,6 +147,7 @@ static void run_kernel(const struct operation *operation) {
 }
 
 static int may_run(const struct operation *operation) {
+    if (held && (operation->kind == COPY || operation->kind == COPY_2D) && operation->direction == held) return 0;
     return operation->kind != WAIT || operation->event->fired >= operation->generation;
 }
 
@@ -227,6 +228,9 @@ static int fake_uuid(unsigned char *uuid, int device) {
 }
 static int fake_name(char *name, int length, int device) {
     (void)device; ENTER("cuDeviceGetName"); snprintf(name, (size_t)length, "Fake"); return leave(SUCCESS);
+}
+static int fake_bus_id(char *text, int length, int device) {
+    ENTER("cuDeviceGetPCIBusId"); snprintf(text, (size_t)length, "0000:%02X:00.0", 0xf0 + device); return leave(SUCCESS);
 }
 static int fake_retain(void **context, int device) {
     ENTER("cuDevicePrimaryCtxRetain");
@@ -360,7 +364,8 @@ static int copy(struct stream *stream, void *destination, const void *source, si
     if (!is_device(device, length)) return INVALID_VALUE;
     counts.copies += 1;
     if (!is_locked(host, length)) counts.pageable_copies += 1;
-    struct operation operation = { .kind = COPY, .destination = destination, .source = source, .length = length };
+    struct operation operation = { .kind = COPY, .destination = destination, .source = source, .length = length,
+        .direction = source == device ? 1 : 2 };
     return enqueue(stream, operation);
 }
 static int fake_to_device(uint64_t device, const void *host, size_t length, struct stream *stream) {
@@ -381,7 +386,7 @@ static int fake_2d(const struct copy_2d *copy, struct stream *stream) {
         || copy->width > copy->destination_pitch
         || !is_device((void *)(uintptr_t)device, (copy->height - 1) * pitch + copy->width)) return leave(INVALID_VALUE);
     counts.copies += 1;
-    struct operation operation = { .kind = COPY_2D, .copy = *copy };
+    struct operation operation = { .kind = COPY_2D, .copy = *copy, .direction = copy->source_kind == 2 ? 1 : 2 };
     return leave(enqueue(stream, operation));
 }
 static int fake_host_function(struct stream *stream, void (*function)(void *), void *argument) {
@@ -414,8 +419,9 @@ static int fake_launch(void *function, unsigned int gx, unsigned int gy, unsigne
     struct operation operation = { .kind = KERNEL, .is_gather = function == (void *)1,
         .fragments = *(uint64_t *)parameters[0], .count = *(uint32_t *)parameters[1],
         .shapes = *(uint64_t *)parameters[2] };
-    if (!is_device((void *)(uintptr_t)operation.fragments, operation.count * sizeof(struct fragment)))
-        return leave(INVALID_VALUE);
+    const void *list = (const void *)(uintptr_t)operation.fragments;
+    size_t length = operation.count * sizeof(struct fragment);
+    if (!is_device(list, length) && !is_locked(list, length)) return leave(INVALID_VALUE);
     return leave(enqueue(stream, operation));
 }
 static int fake_write(struct stream *stream, uint64_t address, uint64_t value, unsigned int flags) {
@@ -571,7 +577,7 @@ static int fake_access(uint64_t address, size_t length, const void *access, size
 static const struct { const char *name; void *function; } symbols[] = {
     { "cuInit", fake_init }, { "cuDriverGetVersion", fake_version }, { "cuGetErrorName", fake_error_name },
     { "cuDeviceGetCount", fake_device_count }, { "cuDeviceGet", fake_device }, { "cuDeviceGetUuid", fake_uuid },
-    { "cuDeviceGetName", fake_name }, { "cuDevicePrimaryCtxRetain", fake_retain },
+    { "cuDeviceGetName", fake_name }, { "cuDeviceGetPCIBusId", fake_bus_id }, { "cuDevicePrimaryCtxRetain", fake_retain },
     { "cuDevicePrimaryCtxRelease_v2", fake_release }, { "cuCtxSetCurrent", fake_set_current },
     { "cuStreamCreateWithPriority", fake_stream_create }, { "cuStreamDestroy_v2", fake_stream_destroy },
     { "cuStreamSynchronize", fake_stream_synchronize }, { "cuStreamWaitEvent", fake_stream_wait },
@@ -613,7 +619,7 @@ void lmc_fake_cuda_reset(uint64_t new_seed) {
     streams = NULL;
     memset(&counts, 0, sizeof counts);
     seed = new_seed; started = 1; fail_at = 0; fail_seen = 0; fail_sticky = 0; failed_call[0] = 0;
-    version = 13000; refuses_modules = 0; registration_limit = -1; registered_bytes = 0;
+    version = 13000; refuses_modules = 0; held = 0; registration_limit = -1; registered_bytes = 0;
     pthread_mutex_unlock(&mutex);
 }
 void lmc_fake_cuda_counts(struct lmc_fake_counts *out) {
@@ -679,6 +685,12 @@ int lmc_fake_cuda_event_fired(const unsigned char handle[64]) {
     pthread_mutex_unlock(&mutex);
     return fired;
 }
+void lmc_fake_cuda_hold(int direction) {
+    pthread_mutex_lock(&mutex);
+    held = direction;
+    pthread_cond_broadcast(&progress);
+    pthread_mutex_unlock(&mutex);
+}
 void lmc_fake_cuda_run(void) {
     pthread_mutex_lock(&mutex); while (run_one()) {} pthread_mutex_unlock(&mutex);
 }
@@ -703,6 +715,7 @@ EXPORTED(cuDeviceGetCount, fake_device_count)
 EXPORTED(cuDeviceGet, fake_device)
 EXPORTED(cuDeviceGetUuid, fake_uuid)
 EXPORTED(cuDeviceGetName, fake_name)
+EXPORTED(cuDeviceGetPCIBusId, fake_bus_id)
 EXPORTED(cuDevicePrimaryCtxRetain, fake_retain)
 EXPORTED(cuDevicePrimaryCtxRelease_v2, fake_release)
 EXPORTED(cuCtxSetCurrent, fake_set_current)

@@ -215,7 +215,8 @@ extension FakeDriverTests {
                 #expect(await CUDARig.run(bench.memory, .load, [])?.isCompleted == true)
             }
             #expect(CUDARig.counts.events < CompletionExporter.keptCount + 200)
-            #expect(CUDARig.counts.imported_events == 0)
+            // The last one, which keeps the memory behind the engine's events mapped.
+            #expect(CUDARig.counts.imported_events == 1)
             bench.end()
         }
     }

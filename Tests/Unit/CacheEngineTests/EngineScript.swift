@@ -55,7 +55,8 @@ struct EngineScript {
     @discardableResult
     func retrieve(
         _ prompt: Prompt, _ chunks: Range<Int>? = nil, instance: Int64 = 1, request: String, rank: Int? = 0,
-        worldSize: Int = 1, connection: ConnectionID = Self.worker, blocks: [[Int32]]? = nil, skip: Int = 0
+        worldSize: Int = 1, connection: ConnectionID = Self.worker, blocks: [[Int32]]? = nil, skip: Int = 0,
+        repliesWhenLoaded: Bool = false
     ) -> TransferResult? {
         let key = prompt.key(chunks, request: request, rank: rank, worldSize: worldSize)
         let count = (chunks ?? 0..<prompt.chunkCount).count
@@ -65,7 +66,7 @@ struct EngineScript {
             TransferOrder(
                 key: key, instance: InstanceID(instance),
                 blockIDs: blocks ?? Array(repeating: Self.blocks(count), count: groups), event: [],
-                skippedTokens: skip, connection: connection)
+                skippedTokens: skip, repliesWhenLoaded: repliesWhenLoaded, connection: connection)
         ) { answers.add($0) }
         self.server.device.runAll()
         precondition(answers.count <= 1, "answered twice")

@@ -123,6 +123,22 @@ import Testing
         #expect(throws: ProtocolError.self) { try Self.decode([.init(.integer(1), .nil)] + WireFixtures.keyMap) }
     }
 
+    @Test(
+        arguments: [
+            ([.init(.string("lmcache.mp.reply_when_loaded"), .boolean(true))], true),
+            ([.init(.integer(1), .map([])), .init(.string("lmcache.mp.reply_when_loaded"), .boolean(true))], true),
+            ([.init(.string("lmcache.mp.reply_when_loaded"), .boolean(false))], false),
+            ([.init(.string("lmcache.mp.reply_when_loaded"), .integer(1))], false),
+            ([.init(.string("lmcache.other"), .boolean(true))], false), ([], false),
+        ] as [([MessagePackValue.Entry], Bool)]
+    )
+    func aLateReplyIsAskedForByName(entries: [MessagePackValue.Entry], isWanted: Bool) throws {
+        #expect(
+            try Self.decode(WireFixtures.keyMap.setting("request_configs", .map(entries))).repliesWhenLoaded == isWanted
+        )
+        #expect(try !Self.decode(WireFixtures.keyMap.setting("request_configs", .nil)).repliesWhenLoaded)
+    }
+
     @Test func errorNamesFieldGivenAndAccepted() {
         let error = #expect(throws: ProtocolError.self) {
             try Self.decode(WireFixtures.keyMap.setting("world_size", .integer(300)))

@@ -1,5 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import Glibc
+import KVModel
 import L2Conformance
 import L2FileSystem
 import L2Storage
@@ -22,11 +24,19 @@ import Testing
         }
 
         func status(at path: String) throws(FileCallError) -> FileStatus {
-            FileStatus(kind: .regular, byteCount: 10, changed: path.utf8.count)
+            throw FileCallError(call: "lstat", code: ENOENT)
+        }
+
+        /// The time of change is the name's number, by which the scan is to put them in order.
+        func status(ofName name: UnsafePointer<CChar>, in directory: Int32) throws(FileCallError) -> FileStatus {
+            guard let key = FileKeyName.parsed(String(cString: name)) else {
+                throw FileCallError(call: "fstatat", code: ENOENT)
+            }
+            return FileStatus(kind: .regular, byteCount: 10, changed: -Int(key.chunkHash.words.0 & 0xFFFF_FFFF))
         }
 
         func open(_ path: String, flags: Int32) throws(FileCallError) -> Int32 {
-            try self.system.open(path, flags: flags)
+            try self.system.open("/", flags: flags)
         }
         func close(_ descriptor: Int32) throws(FileCallError) { try self.system.close(descriptor) }
         func status(of descriptor: Int32) throws(FileCallError) -> FileStatus { try self.system.status(of: descriptor) }
@@ -45,6 +55,17 @@ import Testing
         func makeDirectory(_ path: String) throws(FileCallError) {}
         func now() -> Int { 0 }
         func draw() -> UInt64 { 1 }
+    }
+
+    /// More files than one batch of names holds: several threads look them up.
+    @Test func putsTheFilesOfSeveralBatchesInTheOrderOfTheirAge() throws {
+        let medium = try FileMedium(
+            FileSystemConfiguration(kind: .native, basePath: "/nowhere"), calls: ManyFiles(count: 20_000))
+        #expect(medium.usage().objectCount == 20_000)
+        // The scan meets the youngest first.
+        let oldest = medium.leastRecent(limit: 20_000).map { $0.chunkHash.words.0 }
+        let isInOrder = oldest == Array((0..<20_000 as Range<UInt64>).reversed())
+        #expect(isInOrder)
     }
 
     @Test func accountsForEveryFileOfALargeDirectory() throws {

@@ -74,6 +74,11 @@ final class FaultingFileCalls: FileCalls {
         return try self.system.status(at: path)
     }
 
+    func status(ofName name: UnsafePointer<CChar>, in directory: Int32) throws(FileCallError) -> FileStatus {
+        try self.step("fstatat")
+        return try self.system.status(ofName: name, in: directory)
+    }
+
     func read(_ descriptor: Int32, into area: UnsafeMutableRawBufferPointer, at offset: Int) throws(FileCallError)
         -> Int
     {

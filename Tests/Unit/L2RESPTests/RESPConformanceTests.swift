@@ -135,6 +135,51 @@ import Testing
         #expect(adapter.perform(.store([objects[2]])).haveAllSucceeded)
     }
 
+    @Test(TestStores.needs("LMCACHE_TEST_REDIS", "LMCACHE_TEST_VALKEY_CLUSTER"), arguments: [false, true])
+    func whatTheServersHeldBeforeIsCounted(_ isCluster: Bool) throws {
+        var configuration = RESPConfiguration(endpoints: [try Self.endpoint("LMCACHE_TEST_REDIS")])
+        if isCluster { configuration = try Self.cluster() }
+        configuration.keyPrefix = TestStores.freshName()
+        let first = RESPAdapter.start(configuration)
+        let objects = (0..<2500).map { number in
+            L2Object(
+                key: L2ConformanceSuite.key(number, salt: number.isMultiple(of: 2) ? "a" : ""),
+                buffer: L2Buffer(byteCount: 10 + Int(number)))
+        }
+        #expect(first.perform(.store(objects)).haveAllSucceeded)
+        let expected = first.usage()
+        #expect(expected.completeness == .sinceStart)
+        #expect(first.close(milliseconds: 10_000))
+        configuration.countsUsage = true
+        configuration.capacityBytes = expected.usedBytes + 100
+        let second = RESPAdapter.start(configuration)
+        let more = L2Object(key: L2ConformanceSuite.key(5000), buffer: L2Buffer(byteCount: 10))
+        #expect(second.perform(.store([more, objects[7]])) == [.done(byteCount: 10), .present(byteCount: 17)])
+        #expect(second.perform(.delete([objects[8].key])) == [.done(byteCount: 18)])
+        let deadline = MonotonicL2Clock().now().advanced(milliseconds: 30_000)
+        while second.usage().completeness != .complete, MonotonicL2Clock().now() < deadline {}
+        let usage = second.usage()
+        #expect(usage.objectCount == 2500 && usage.usedBytes == expected.usedBytes + 10 - 18)
+        #expect(usage.bytesBySalt["a"] == expected.bytesBySalt["a"].map { $0 - 18 })
+        // The capacity is that of everything.
+        let large = L2Object(key: L2ConformanceSuite.key(6000), buffer: L2Buffer(byteCount: 200))
+        #expect(second.perform(.store([large])) == [.failed(.full)])
+        #expect(second.perform(.delete((objects + [more]).map(\.key))).count == 2501)
+        #expect(second.usage().usedBytes == 0)
+        #expect(second.close(milliseconds: 10_000))
+    }
+
+    @Test func aServerThatNeverAnswersTheCountKeepsNobodyFromClosing() throws {
+        let server = ScriptedServer { _, peer in while peer.readCommand() != nil {} }
+        var configuration = RESPConfiguration(endpoints: [RESPEndpoint(host: "127.0.0.1", port: server.port)])
+        configuration.countsUsage = true
+        let adapter = RESPAdapter.start(configuration)
+        #expect(adapter.usage().completeness == .counting)
+        let started = MonotonicL2Clock().now()
+        #expect(adapter.close(milliseconds: 10_000))
+        #expect(MonotonicL2Clock().now() < started.advanced(milliseconds: 5000))
+    }
+
     // MARK: Parts
 
     static func endpoint(_ variable: String) throws -> RESPEndpoint {

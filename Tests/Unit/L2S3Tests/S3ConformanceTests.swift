@@ -18,6 +18,89 @@ import Testing
     }
 
     @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func largeObjectsGoInPartsAndFailedOnesLeaveNone() throws {
+        var configuration = try Self.configuration()
+        (configuration.partBytes, configuration.partedBytes) = (5 << 20, 8 << 20)
+        let byteCount = 23 << 20
+        let adapter = try S3Adapter.start(configuration, environment: [:])
+        defer { #expect(adapter.close(milliseconds: 10_000)) }
+        let objects = (0..<3).map { number in
+            L2Object(
+                key: L2ConformanceSuite.key(UInt64(number)),
+                buffer: L2Buffer(copying: L2ConformanceSuite.content(byteCount + number, seed: number)))
+        }
+        #expect(adapter.perform(.store(objects)) == objects.map { .done(byteCount: $0.buffer.byteCount) })
+        let blank = objects.map { L2Object(key: $0.key, buffer: L2Buffer(byteCount: $0.buffer.byteCount)) }
+        #expect(adapter.perform(.load(blank)) == objects.map { .done(byteCount: $0.buffer.byteCount) })
+        for (one, other) in zip(objects, blank) { expectContent(one.buffer.content, equals: other.buffer.content) }
+        let other = L2Object(key: objects[0].key, buffer: L2Buffer(byteCount: byteCount + 1))
+        #expect(adapter.perform(.load([other])) == [.miss(.wrongLength(found: byteCount))])
+        // A store whose time is over before its last part.
+        let late = L2Object(key: L2ConformanceSuite.key(9), buffer: L2Buffer(byteCount: 64 << 20))
+        let soon = MonotonicL2Clock().now().advanced(milliseconds: 30)
+        #expect(adapter.perform(.store([late]), deadline: soon).first?.isSuccess == false)
+        let deadline = MonotonicL2Clock().now().advanced(milliseconds: 20_000)
+        while adapter.occupiedItems > 0, MonotonicL2Clock().now() < deadline {}
+        let service = try Self.service(configuration)
+        let bucket = S3Bucket(configuration: configuration, service: service)
+        let query = [("uploads", ""), ("prefix", configuration.prefix)]
+        guard case .reply(let reply) = service.send(bucket.request("GET", name: nil, query: query), deadline: nil)
+        else {
+            Issue.record("no reply")
+            return
+        }
+        let uploads = XMLText(reply.body)
+        #expect(reply.status == 200 && uploads.first("ListMultipartUploadsResult") != nil)
+        #expect(uploads.all("Upload").isEmpty)
+        #expect(adapter.perform(.lookup([L2Probe(key: late.key, byteCount: 1)])) == [.miss(.absent)])
+        #expect(adapter.perform(.delete(objects.map(\.key))).haveAllSucceeded)
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func whatTheBucketHeldBeforeIsCounted() throws {
+        var configuration = try Self.configuration()
+        let first = try S3Adapter.start(configuration, environment: [:])
+        let objects = (0..<1200).map { number in
+            L2Object(
+                key: L2ConformanceSuite.key(number, salt: number.isMultiple(of: 2) ? "a" : ""),
+                buffer: L2Buffer(byteCount: 10 + Int(number)))
+        }
+        #expect(first.perform(.store(objects)).haveAllSucceeded)
+        let expected = first.usage()
+        #expect(expected.completeness == .sinceStart && expected.objectCount == 1200)
+        #expect(first.close(milliseconds: 10_000))
+        configuration.capacityBytes = 1 << 30
+        configuration.countsUsage = true
+        let second = try S3Adapter.start(configuration, environment: [:])
+        let more = L2Object(key: L2ConformanceSuite.key(5000), buffer: L2Buffer(byteCount: 10))
+        #expect(second.perform(.store([more, objects[7]])) == [.done(byteCount: 10), .present(byteCount: 17)])
+        #expect(second.perform(.delete([objects[8].key])) == [.done(byteCount: 18)])
+        let deadline = MonotonicL2Clock().now().advanced(milliseconds: 30_000)
+        while second.usage().completeness != .complete, MonotonicL2Clock().now() < deadline {}
+        let usage = second.usage()
+        #expect(usage.objectCount == 1200 && usage.usedBytes == expected.usedBytes + 10 - 18)
+        #expect(usage.bytesBySalt["a"] == expected.bytesBySalt["a"].map { $0 - 18 })
+        #expect(second.perform(.delete((objects + [more]).map(\.key))).count == 1201)
+        #expect(second.usage().usedBytes == 0)
+        #expect(second.close(milliseconds: 10_000))
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
+    func thousandsGoByOneRequestEachThousand() throws {
+        let adapter = try S3Adapter.start(try Self.configuration(), environment: [:])
+        defer { #expect(adapter.close(milliseconds: 10_000)) }
+        let objects = (0..<1500).map { number in
+            L2Object(
+                key: L2ConformanceSuite.key(number, salt: number.isMultiple(of: 2) ? "a&<b> é+%" : ""),
+                buffer: L2Buffer(byteCount: 10))
+        }
+        #expect(adapter.perform(.store(objects)).haveAllSucceeded)
+        #expect(adapter.perform(.delete(objects.map(\.key))) == objects.map { _ in .done(byteCount: 10) })
+        #expect(adapter.perform(.delete(objects.map(\.key))) == objects.map { _ in .miss(.absent) })
+        #expect(adapter.page(L2ListQuery()) == .success(L2Page(keys: [], next: nil)))
+    }
+
+    @Test(TestStores.needs("LMCACHE_TEST_S3"))
     func objectsThatAreNoLongerThoseStoredAreMissed() throws {
         var configuration = try Self.configuration()
         let adapter = try S3Adapter.start(configuration, environment: [:])
@@ -29,7 +112,7 @@ import Testing
         var put = HTTPRequest(
             method: "PUT", origin: configuration.origin,
             path: configuration.bucketPath + "/" + configuration.prefix + S3KeyName.path(object.key),
-            headers: [(S3Medium.checksumHeader, L2Checksum.text(of: object.buffer))], body: .bytes([1, 2, 3, 5]))
+            headers: [(S3Bucket.checksumHeader, L2Checksum.text(of: object.buffer))], body: .bytes([1, 2, 3, 5]))
         guard case .reply(let made) = service.send(put, deadline: nil) else {
             Issue.record("no reply")
             return

@@ -118,6 +118,24 @@ import Testing
         }
     }
 
+    @Test func aBucketBeforeTheHostIsInTheHostHeaderAndNotInThePath() throws {
+        let hosts = Mutex<[String]>([])
+        let server = ScriptedServer { _, peer in
+            while let request = peer.readRequest() {
+                hosts.withLock { $0.append((request.headers["host"] ?? "") + request.line) }
+                peer.send(Self.head("200 OK", "Content-Length: 8\r\n") + "12345678")
+            }
+        }
+        var configuration = Self.configuration(server.port)
+        (configuration.origin, configuration.bucketPath) = ("http://b.localhost:\(server.port)", "")
+        let adapter = try S3Adapter.start(configuration, environment: [:])
+        #expect(adapter.perform(.load([Self.object()])) == [.done(byteCount: 8)])
+        let path = S3KeyName.path(L2ConformanceSuite.key(1))
+        let found = hosts.withLock { $0 }
+        #expect(found == ["b.localhost:\(server.port)GET \(path) HTTP/1.1"])
+        #expect(adapter.close(milliseconds: 10_000))
+    }
+
     @Test func throttledRequestsAreRepeatedLaterAndLater() throws {
         let times = Mutex<[L2Instant]>([])
         let server = ScriptedServer { _, peer in
@@ -290,6 +308,23 @@ import Testing
         let adapter = try Self.adapter(server.port)
         #expect(adapter.page(L2ListQuery()) == .failure(.unavailable))
         #expect(adapter.close(milliseconds: 10_000))
+    }
+
+    @Test func aServiceThatNeverAnswersTheCountKeepsNobodyFromClosing() throws {
+        let server = ScriptedServer { _, peer in
+            while peer.readRequest() != nil { _ = peer.read(1) }
+        }
+        var configuration = Self.configuration(server.port)
+        configuration.countsUsage = true
+        let messages = Messages()
+        let adapter = try S3Adapter.start(configuration, environment: [:], log: messages.log)
+        #expect(adapter.usage().completeness == .counting)
+        let limit = MonotonicL2Clock().now().advanced(milliseconds: 10_000)
+        while server.accepted == 0, MonotonicL2Clock().now() < limit {}
+        let started = MonotonicL2Clock().now()
+        #expect(adapter.close(milliseconds: 10_000))
+        #expect(MonotonicL2Clock().now() < started.advanced(milliseconds: 5000))
+        #expect(messages.all == [])
     }
 
     @Test func withoutCredentialsNothingIsSentAndOneLineSaysSo() throws {

@@ -1,19 +1,25 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """Bytes a second through a second tier: the tool of the field, ours and LMCache 0.5.6 in one run.
 
-    benchmark-second-tier [--folder FOLDER] [--objects N] [--kib N] [--depth N] [--repeats N] [--only fs,resp]
+    benchmark-second-tier [--folder FOLDER] [--objects N] [--kib N] [--depth N] [--repeats N] [--only fs,resp,million]
+                          [--samples FILE] [--million FOLDER]
 
 Needs fio for files and redis-benchmark with redis-server for Redis. The program is LMCACHE_SERVER_COMMAND's, which must be
-ours. Everything goes through the page cache; nothing else should run meanwhile.
+ours. Everything goes through the page cache; nothing else should run meanwhile. The tools take turns; before each turn
+the disk has written everything that the one before left. Figures are medians of the turns, those that FILE keeps from
+earlier runs included: where a machine is quiet for short times only, run it several times with one repeat.
+
+`million` times the start over a directory of 1,000,000 small objects, and lookups in it and in one of 1,000
+(LMCACHE_L2_OBJECTS is the program, else .build/release/lmcache-l2-objects). FOLDER keeps the files for later runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
-import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable
@@ -21,6 +27,8 @@ from dataclasses import dataclass
 
 from lmcache_peers import settings
 from lmcache_peers.processes import Process, end_all, wait_for
+from lmcache_peers.second_tier import million
+from lmcache_peers.second_tier.samples import Rates, Samples
 
 MIB = 1 << 20
 
@@ -37,10 +45,6 @@ class Load:
     @property
     def bytes(self) -> int:
         return self.objects * self.kib * 1024
-
-
-Rates = dict[str, float]
-"""MB/s (2^20 bytes) by operation."""
 
 
 def run(command: list[str], seconds: float = 300) -> str:
@@ -67,16 +71,26 @@ def fio(folder: pathlib.Path, load: Load) -> Rates:
 
 
 def redis_benchmark(port: int, load: Load) -> Rates:
-    text = run([
-        "redis-benchmark", "-p", str(port), "-t", "set,get", "-d", str(load.kib * 1024), "-c", str(load.depth),
-        "-n", str(load.objects), "-r", str(load.objects), "--csv",
-    ])  # fmt: skip
+    """SET and GET of as many keys as there are objects, each of which is there before the first GET."""
     rates: Rates = {}
-    for line in text.splitlines():
-        cells = [cell.strip('"') for cell in line.split(",")]
-        if cells[0] in ("SET", "GET"):
-            rates["store" if cells[0] == "SET" else "load"] = float(cells[1]) * load.kib * 1024 / MIB
+    for operation, word in (("store", "set"), ("load", "get")):
+        text = run([
+            "redis-benchmark", "-p", str(port), "-t", word, "-d", str(load.kib * 1024), "-c", str(load.depth),
+            "-n", str(load.objects), "-r", str(load.objects), "--csv",
+        ])  # fmt: skip
+        row = next(line for line in text.splitlines() if line.startswith(f'"{word.upper()}"'))
+        rates[operation] = float(row.split(",")[1].strip('"')) * load.kib * 1024 / MIB
+        # Of keys drawn by chance a third is never set, and an answer without a value costs nothing.
+        run(["redis-cli", "-p", str(port), "eval", FILL, "0", str(load.objects), str(load.kib * 1024)])
     return rates
+
+
+FILL = """
+for number = 0, ARGV[1] - 1 do
+    local key = string.format('key:%012d', number)
+    if redis.call('strlen', key) == 0 then redis.call('set', key, string.rep('x', ARGV[2])) end
+end
+"""
 
 
 def bench_l2(command: list[str], adapter: dict[str, object], load: Load) -> Rates:
@@ -95,15 +109,11 @@ def bench_l2(command: list[str], adapter: dict[str, object], load: Load) -> Rate
     return rates
 
 
-def medians(what: Callable[[], Rates], repeats: int) -> Rates:
-    found = [what() for _ in range(repeats)]
-    return {name: statistics.median(rates[name] for rates in found) for name in found[0]}
-
-
 def fresh(folder: pathlib.Path) -> pathlib.Path:
-    """An empty folder in the given one; what an earlier turn left is removed."""
+    """An empty folder in the given one, with nothing left to write from the turn before."""
     shutil.rmtree(folder / "objects", ignore_errors=True)
     (folder / "objects").mkdir()
+    os.sync()
     return folder / "objects"
 
 
@@ -115,23 +125,21 @@ def show(tier: str, tool: str, rows: dict[str, Rates]) -> None:
         print(f"{tier} {operation}: {', '.join(cells)} MB/s; ours {100 * ours / reference:.0f} % of {tool} {peers}")
 
 
-def files(folder: pathlib.Path, load: Load) -> None:
+def files(folder: pathlib.Path, load: Load, samples: Samples) -> None:
     ours, original = settings.server_command()[:-1], settings.original_command()
-    adapter = {"type": "fs", "base_path": str(folder / "objects")}
-    rows = {
-        "fio": medians(lambda: fio(fresh(folder), load), load.repeats),
-        "ours": medians(lambda: bench_l2(ours, {**adapter, "num_workers": load.depth}, _in(folder, load)), load.repeats),
-        "LMCache 0.5.6": medians(lambda: bench_l2(original, adapter, _in(folder, load)), load.repeats),
+
+    def bench(command: list[str], **more: object) -> Rates:
+        return bench_l2(command, {"type": "fs", "base_path": str(fresh(folder)), **more}, load)
+
+    tools: dict[str, Callable[[], Rates]] = {
+        "fio": lambda: fio(fresh(folder), load),
+        "ours": lambda: bench(ours, num_workers=load.depth),
+        "LMCache 0.5.6": lambda: bench(original),
     }
-    show("fs", "fio", rows)
+    show("fs", "fio", samples.take("fs", tools, load.repeats))
 
 
-def _in(folder: pathlib.Path, load: Load) -> Load:
-    fresh(folder)
-    return load
-
-
-def redis(folder: pathlib.Path, load: Load) -> None:
+def redis(folder: pathlib.Path, load: Load, samples: Samples) -> None:
     port = settings.free_port()
     server = Process(
         "redis", ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"], folder / "redis.log", {}
@@ -139,18 +147,19 @@ def redis(folder: pathlib.Path, load: Load) -> None:
     wait_for("redis", 10, lambda: "PONG" in run(["redis-cli", "-p", str(port), "ping"]) or None)
     adapter = {"type": "resp", "host": settings.LOCAL, "port": port, "num_workers": load.depth}
 
-    def empty() -> None:
-        run(["redis-cli", "-p", str(port), "flushall"])
+    def emptied(measure: Callable[[], Rates]) -> Callable[[], Rates]:
+        def turn() -> Rates:
+            run(["redis-cli", "-p", str(port), "flushall"])
+            return measure()
 
-    def ours() -> Rates:
-        empty()
-        return bench_l2(settings.server_command()[:-1], adapter, load)
+        return turn
 
-    def tool() -> Rates:
-        empty()
-        return redis_benchmark(port, load)
-
-    show("resp", "redis-benchmark", {"redis-benchmark": medians(tool, load.repeats), "ours": medians(ours, load.repeats)})
+    tools = {
+        "redis-benchmark": emptied(lambda: redis_benchmark(port, load)),
+        "ours": emptied(lambda: bench_l2(settings.server_command()[:-1], adapter, load)),
+        "LMCache 0.5.6": emptied(lambda: bench_l2(settings.original_command(), adapter, load)),
+    }
+    show("resp", "redis-benchmark", samples.take("resp", tools, load.repeats))
     server.stop()
 
 
@@ -161,14 +170,19 @@ def main() -> int:
     parser.add_argument("--kib", type=int, default=4096)
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", default="fs,resp")
+    parser.add_argument("--only", default="fs,resp,million")
+    parser.add_argument("--samples", type=pathlib.Path, default=None, help="a JSON file of earlier turns' figures")
+    parser.add_argument("--million", type=pathlib.Path, default=None, help="where the small objects are, or are made")
     given = parser.parse_args()
     load = Load(given.objects, given.kib, given.depth, given.repeats)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="lmcache-bench-", dir=given.folder))
     try:
+        samples = Samples(given.samples)
         for name, measure in (("fs", files), ("resp", redis)):
             if name in given.only.split(","):
-                measure(folder, load)
+                measure(folder, load, samples)
+        if "million" in given.only.split(","):
+            million.measure(given.million or folder / "million", samples, load.repeats)
     finally:
         end_all()
         shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pathlib
 from typing import Any
 
+from lmcache_peers.conformance.bench import Bench
 from lmcache_peers.conformance.well_behaved import load, store
+from lmcache_peers.processes import wait_for
 from lmcache_peers.report import expect, expect_equal
 from lmcache_peers.second_tier.tiered import Tiered, adapters, expect_empty, lookup, poll, wait_until_stored
 from lmcache_peers.wire_values import fresh_request, fresh_tokens, key
@@ -157,6 +159,30 @@ def two_tiers_and_one_loses(tiered: Tiered) -> str:
     return "the second tier served"
 
 
+def usage_is_known_after_a_restart(tiered: Tiered) -> str:
+    """A tier with a capacity knows after a restart what it holds, and what is stored meanwhile counts once."""
+    limited = [tiered.adapter | {"max_capacity_gb": 1}]
+
+    def usage(bench: Bench) -> tuple[int, int]:
+        wait_for("the count", 20, lambda: adapters(bench)[0]["usage"] == "complete", pause=0.02)
+        (one,) = adapters(bench)
+        return int(one["stored_object_count"]), int(one["current_size_bytes"])
+
+    wanted, more = key(fresh_tokens(6)), key(fresh_tokens(3))
+    with tiered.bench(adapters=limited) as bench, bench.engine_driven() as (instance, answer):
+        held = usage(bench)
+        written = store(bench, instance, answer, wanted, seed=41)
+        wait_until_stored(bench, held[0] + 6)
+        before = usage(bench)
+    expect_equal("objects and bytes after a store", before, (held[0] + 6, held[1] + sum(map(len, written))))
+    with tiered.bench(adapters=limited) as bench, bench.engine_driven() as (instance, answer):
+        written = store(bench, instance, answer, more, seed=42)
+        wait_until_stored(bench, before[0] + 3)
+        after = usage(bench)
+    expect_equal("objects and bytes after a restart", after, (before[0] + 3, before[1] + sum(map(len, written))))
+    return f"{after[0]} objects of {after[1]} bytes"
+
+
 def two_servers_share_the_tier(tiered: Tiered) -> str:
     """What one server stores, the other one serves while both run."""
     wanted = key(fresh_tokens(4))
@@ -191,6 +217,7 @@ SCENARIOS = [
     damaged_files_are_misses,
     another_layout_is_a_miss,
     two_tiers_and_one_loses,
+    usage_is_known_after_a_restart,
     two_servers_share_the_tier,
     a_client_that_leaves,
 ]

@@ -28,7 +28,7 @@ def parse() -> list[Stage]:
         chosen = [stage for stage in chosen if not stage.is_peer]
     if arguments.list:
         for stage in chosen:
-            print(f"{stage.name:14}{' '.join(stage.command)}")
+            print(f"{stage.name:20}{' '.join(stage.command)}")
         raise SystemExit(0)
     return chosen
 
@@ -37,13 +37,13 @@ def play(stage: Stage, outcomes: dict[str, Outcome]) -> Outcome:
     """Runs a stage unless one that it needs has failed, which then fails it too."""
     lost = [name for name in stage.needs if name in outcomes and outcomes[name].exit_status != 0]
     if lost:
-        print(f"FAILED  {stage.name:14}not run: {', '.join(lost)} failed", flush=True)
+        print(f"FAILED  {stage.name:18}not run: {', '.join(lost)} failed", flush=True)
         return Outcome(Tally(0, 1), 0, 1)
     print(f"        {stage.name} ...", flush=True)
     outcome = run(stage)
     word = "ok      " if outcome.is_good else "FAILED  "
     counts = f"{outcome.tally.passed} passed, {outcome.tally.failed} failed"
-    print(f"{word}{stage.name:14}{counts:28}{outcome.seconds:8.1f} s", flush=True)
+    print(f"{word}{stage.name:18}{counts:28}{outcome.seconds:8.1f} s", flush=True)
     return outcome
 
 

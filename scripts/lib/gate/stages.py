@@ -33,7 +33,6 @@ SWIFT_TESTS = tally.swift_tests_without_skips if os.environ.get("LMCACHE_NO_SKIP
 WITH_STORES = () if os.environ.get("LMCACHE_SKIP_PEERS") else ("peers/with-stores",)
 # With our own Python package in the engine instead of LMCache's: what one engine can show.
 PACKAGE = (("LMCACHE_PEERS_CLIENT", str(pathlib.Path("python/src").absolute())),)
-PACKAGE_SCENARIOS = "salts_are_apart,missed_ping,between_two_pings"
 # Both ways of moving bytes, two readers of one shard, and a server that is replaced.
 VERSION_CASES = "round-trip:engine_driven,latent:engine_driven,latent:lmcache_driven,restart:engine_driven"
 FUZZ_SECONDS = os.environ.get("LMCACHE_FUZZ_SECONDS", "15")
@@ -80,10 +79,6 @@ STAGES = (
         "versions", ("peers/run-versions", "--servers", "0.5.6", "--cases", VERSION_CASES), 10,
         count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
     Stage("python", ("scripts/test-python",), 8, count=tally.pytest, needs=("library", "peers"), is_peer=True),
-    Stage(
-        "package", ("peers/run-vllm", "--only", PACKAGE_SCENARIOS), 12,
-        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True,
-        environment=PACKAGE),
     Stage("sglang-sources", ("peers/setup-sglang",), 10, needs=("peers",), is_peer=True),
     Stage(
         "sglang", ("peers/run-sglang", "--ways", "few", "--engine"), 15,
@@ -91,7 +86,7 @@ STAGES = (
     # Relinks the release build; last of those that use it.
     Stage("wheel", ("scripts/test-wheel",), 12, count=tally.verdicts, needs=("release",)),
     Stage(
-        "in-process", ("peers/run-vllm-in-process", "--only", "default-name,module-path"), 15,
-        count=tally.verdicts, needs=("release", "peers"), shows_verdicts=True, is_peer=True),
+        "vllm-wheel", ("peers/run-wheel",), 20,
+        count=tally.verdicts, needs=("wheel", "peers"), shows_verdicts=True, is_peer=True),
     Stage("fuzz", ("scripts/fuzz", "-t", FUZZ_SECONDS), 12, needs=("build",)),
 )

@@ -60,6 +60,8 @@ uint64_t lmc_fake_cuda_make_event(unsigned char handle[64]);
 void lmc_fake_cuda_fire_event(uint64_t event);
 /// Whether the work behind an event that the driver exported has run. Runs what may run. -1 for an unknown handle.
 int lmc_fake_cuda_event_fired(const unsigned char handle[64]);
+/// Holds back what copies in a direction: 1 from the device to the host, 2 to the device; 0 lets all go on.
+void lmc_fake_cuda_hold(int direction);
 /// Runs all that may run.
 void lmc_fake_cuda_run(void);
 /// The number in a semaphore buffer that the driver exported. Runs what may run.

@@ -22,6 +22,18 @@ import Testing
         #expect(script.usage.heldCount == 0)
     }
 
+    @Test func answersWhenLoadedWhereThatIsAskedFor() throws {
+        let script = try EngineScript()
+        defer { script.stop() }
+        try script.register(.simulated(instance: 1))
+        script.store(self.text)
+        script.lookup(self.text, request: "r")
+        let result = script.retrieve(self.text, request: "r", repliesWhenLoaded: true)
+        #expect(result == TransferResult(event: [], isSuccessful: true))
+        #expect(script.retrieve(self.text, request: "r", repliesWhenLoaded: true) == .failed)
+        #expect(script.usage.heldCount == 0)
+    }
+
     @Test(arguments: [0, 3, 4, 7, 8, 12, 40, Int.max]) func leavesSkippedBlocksAlone(skipped: Int) throws {
         let script = try EngineScript()
         defer { script.stop() }

@@ -25,7 +25,7 @@ import Testing
         let script = try ServiceScript { $0.kvEventCapacity = capacity }
         defer { script.stop() }
         let values = script.value(.getExperimental, EmptyRequest(), as: StringListReply.self)?.values
-        #expect(values == (capacity > 0 ? ["kv_event_stream"] : []))
+        #expect(values == (capacity > 0 ? ["kv_event_stream"] : []) + ["reply_when_loaded"])
     }
 
     @Test(arguments: [false, true]) func advertisesThatGroupsAreKeptApart(isSeparate: Bool) throws {

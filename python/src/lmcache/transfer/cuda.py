@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lmcache.transfer.layout import dtype_name, physical_order
+from lmcache.transfer.stream_gate import CUDAStreamGate
 from lmcache.wire.types import CUDATensor, TensorMetadata
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class CUDAEvents:
         """The event as it travels."""
         handle: bytes = event.ipc_handle()
         return handle
+
+    def make_gate(self) -> CUDAStreamGate:
+        """What lets a stream of the device wait for this process."""
+        return CUDAStreamGate(self._device)
 
     def import_event(self, handle: bytes, device: Any = None) -> Any:
         """The server's event."""

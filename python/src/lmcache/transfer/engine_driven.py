@@ -90,6 +90,9 @@ class EngineDrivenContext:
         """Nothing: processors have finished when the engine's step returns."""
         return None
 
+    def make_gate(self) -> None:
+        """None: processors have finished when the engine's step returns."""
+
     def store(self, job: TransferJob) -> MessagingFuture[bool]:
         """Begins a store."""
         return self._enqueue(self._store, job)

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lmcache.transfer.stream_gate import StreamGate
 from lmcache.v1.multiprocess.futures import DeviceMessagingFuture, MessagingFuture
 from lmcache.wire.types import CacheKey
 
@@ -42,6 +43,9 @@ class TransferContext(Protocol):
 
     def create_event(self) -> Any:
         """Something that marks the present point of the device's work; none where there is nothing to mark."""
+
+    def make_gate(self) -> StreamGate | None:
+        """What lets the device wait for this process; none where nothing runs ahead of the host."""
 
     def store(self, job: TransferJob) -> TransferFuture:
         """Begins a store. The blocks must stay as they are until the future is done."""

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from lmcache.transfer.job import TransferJob
+from lmcache.transfer.stream_gate import StreamGate
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import DeviceMessagingFuture
 from lmcache.wire.client import WireClient
@@ -78,6 +79,10 @@ class LMCacheDrivenContext:
     def create_event(self) -> Any:
         """An event behind the device's present work."""
         return None if self._events is None else self._events.record()
+
+    def make_gate(self) -> StreamGate | None:
+        """What lets the device wait for this process; none on processors."""
+        return None if self._events is None else self._events.make_gate()
 
     def store(self, job: TransferJob) -> DeviceMessagingFuture[bool]:
         """Begins a store."""

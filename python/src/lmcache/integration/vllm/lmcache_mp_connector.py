@@ -16,6 +16,7 @@ from lmcache.utils import init_logger
 if TYPE_CHECKING:
     import torch
 
+    from lmcache.integration.vllm.load_mode import LoadMode
     from lmcache.integration.vllm.scheduler_side import SchedulerSide
     from lmcache.integration.vllm.worker_side import WorkerSide
 
@@ -71,6 +72,7 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         events_config = getattr(vllm_config, "kv_events_config", None)
         self._has_events = bool(getattr(events_config, "enable_kv_cache_events", False))
         self._events: list[Any] = []
+        self._block_pool: Any = None
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
         world_size, servers = int(parallel.world_size), len(self._settings.urls)
         _check_servers(parallel, servers)
@@ -112,13 +114,28 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             from lmcache.integration.vllm.scheduler_side import SchedulerSide
 
             adapter = LMCacheMPSchedulerAdapter(**arguments)
-            self._scheduler = SchedulerSide(adapter, geometry, self._is_storing, self._settings.save_decode_cache)
+            self._scheduler = SchedulerSide(
+                adapter,
+                geometry,
+                self._is_storing,
+                self._settings.save_decode_cache,
+                self._load_mode(vllm_config, adapter.replies_when_loaded),
+            )
             logger.info("cache servers %s, chunks of %d tokens", ", ".join(urls), adapter.chunk_size)
         else:
             from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
             from lmcache.integration.vllm.worker_side import WorkerSide
 
             self._worker = WorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
+
+    def _load_mode(self, vllm_config: Any, is_announced: bool) -> LoadMode:
+        from lmcache.integration.vllm.load_mode import LoadMode, hindrance
+
+        keeps_pool = hasattr(KVConnectorBase_V1, "bind_gpu_block_pool")
+        why = hindrance(vllm_config, self._has_groups, is_announced, keeps_pool)
+        if why is not None and self._settings.load_mode != "async":
+            logger.warning("lmcache.mp.load_mode is async in effect: %s", why)
+        return LoadMode(self._settings.load_mode, why)
 
     def _server_of(self, rank: int, world_size: int) -> str:
         return self._settings.urls[rank // (world_size // len(self._settings.urls))]
@@ -142,17 +159,17 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._worker.register(kv_caches, hints)
 
     def handle_preemptions(self, kv_connector_metadata: KVConnectorMetadata) -> None:
-        """Waits for stores that read blocks which are about to be used again."""
+        """Waits for stores that read blocks which are about to be used again; begins loads that the step waits for."""
         if self._worker is not None and isinstance(kv_connector_metadata, LMCacheMPConnectorMetadata):
-            self._worker.adapter.handle_preemptions(kv_connector_metadata.plan.must_flush)
+            self._worker.arrive(kv_connector_metadata.plan)
 
     def start_load_kv(self, forward_context: Any, **kwargs: Any) -> None:
-        """Begins the loads of this step; their requests run in a later one."""
+        """Begins the loads of this step; requests run in a later one, or wait on the device in this one."""
         if self._worker is not None:
             self._worker.load(self._plan())
 
     def wait_for_layer_load(self, layer_name: str) -> None:
-        """Nothing: loads end before their requests run."""
+        """Nothing: loads end before their requests run, or the device waits before the first layer."""
 
     def save_kv_layer(self, layer_name: str, kv_layer: Any, attn_metadata: Any, **kwargs: Any) -> None:
         """Nothing: chunks are stored whole, after the step."""
@@ -197,11 +214,15 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
     def shutdown(self) -> None:
         """Unregisters and closes."""
         if self._worker is not None:
-            self._worker.adapter.shutdown()
+            self._worker.close()
         if self._scheduler is not None:
             self._scheduler.adapter.shutdown()
 
     # Scheduler
+
+    def bind_gpu_block_pool(self, gpu_block_pool: Any) -> None:
+        """The engine's blocks, from whose cache those of failed loads are taken out."""
+        self._block_pool = gpu_block_pool
 
     def on_new_request(self, request: Any) -> None:
         """Looks the prompt up on arrival, when that is wanted."""
@@ -241,6 +262,10 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
     def update_connector_output(self, connector_output: Any) -> None:
         """Takes in what the workers of a step had to tell."""
+        failed = getattr(connector_output, "invalid_block_ids", None)
+        if failed and self._scheduler is not None and self._block_pool is not None and not self._has_groups:
+            # A request that computes in the same step has its blocks in the engine's cache already.
+            self._block_pool.evict_blocks(self._scheduler.spoiled_blocks(failed))
         events = getattr(connector_output, "kv_cache_events", None)
         if events:
             self._events += events.aggregate().get_all_events()

@@ -48,6 +48,8 @@ class RequestTracker:
     stored: int = 0
     has_stores: bool = False
     was_loaded: bool = False
+    is_inline: bool = False
+    was_awaited: bool = False
     are_leases_settled: bool = False
     lookup_started_at: float | None = None
     most_stored: int | None = None

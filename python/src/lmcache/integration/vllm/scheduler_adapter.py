@@ -43,8 +43,11 @@ class LMCacheMPSchedulerAdapter:
         self._said: set[str] = set()
         try:
             self.chunk_size = ask_chunk_size(self._clients, self._block_size, arguments.mq_timeout)
-            self.keeps_groups_apart = "separate_object_groups" in ask_capabilities(self._clients, arguments.mq_timeout)
+            capabilities = ask_capabilities(self._clients, arguments.mq_timeout)
+            self.keeps_groups_apart = "separate_object_groups" in capabilities
             """Whether a store can leave out a group of layers that has no blocks any more."""
+            self.replies_when_loaded = "reply_when_loaded" in capabilities
+            """Whether a load can be answered when its bytes are in place."""
         except BaseException:
             self.shutdown()
             raise

@@ -8,12 +8,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lmcache.integration.vllm.due_requests import DueRequests
-from lmcache.integration.vllm.geometry import Geometry, check_chunk
+from lmcache.integration.vllm.geometry import NULL_BLOCK, Geometry, check_chunk
+from lmcache.integration.vllm.load_mode import LoadMode
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
 from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.transfer_entry import TransferEntry
+
+
+LOOKUP_SECONDS = 0.003
+"""How long a request that is alone waits for its lookup within a step."""
 
 
 class SchedulerSide:
@@ -25,6 +30,7 @@ class SchedulerSide:
         geometry: Geometry,
         is_storing: bool,
         save_decode_cache: bool,
+        load_mode: LoadMode | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -41,6 +47,7 @@ class SchedulerSide:
         self._lookup_options = {"reserve_last_token": True} if geometry.has_recurrent else {}
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
         self._has_windows = geometry.has_windows
+        self._load_mode = load_mode or LoadMode()
         self._stored_before = False
         # Only these gain something to store; the others are not looked at any more.
         self._storing: dict[str, RequestTracker] = {}
@@ -61,6 +68,8 @@ class SchedulerSide:
             if tracker.state is not RequestState.PREFETCHING:
                 return 0, False
         hit = self.adapter.check_lookup_result(tracker.request_id)
+        if hit is None and not tracker.was_awaited and self._is_inline(tracker):
+            hit = self._await_lookup(tracker)
         if hit is None:
             return None, True
         if tracker.lookup_started_at is not None:
@@ -71,7 +80,8 @@ class SchedulerSide:
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
         extra = max(0, usable - num_computed_tokens)
-        return extra, extra > 0
+        tracker.is_inline = extra > 0 and self._is_inline(tracker)
+        return extra, extra > 0 and not tracker.is_inline
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
         """The request has its blocks, all of them since its start. May be called again after a load."""
@@ -101,6 +111,7 @@ class SchedulerSide:
         )
         if self._loading:
             plan.loads = [self._load(tracker) for tracker in self._loading]
+            plan.begins_early = not getattr(output, "new_block_ids_to_zero", None)
             self._loading.clear()
         if self._is_storing:
             if self._storing and output.num_scheduled_tokens:
@@ -125,12 +136,37 @@ class SchedulerSide:
         self.adapter.end_session(tracker.request_id)
         return tracker.has_stores, self._statistics(request, tracker)
 
+    def spoiled_blocks(self, failed: set[int]) -> set[int]:
+        """Blocks of failed loads, and those that were computed behind them."""
+        spoiled = set(failed)
+        for tracker in self.trackers.values():
+            for blocks in tracker.block_ids:
+                first = next((index for index, block in enumerate(blocks) if block in failed), None)
+                if first is not None:
+                    spoiled.update(blocks[first:])
+        spoiled.discard(NULL_BLOCK)
+        return spoiled
+
     def take_lookup_seconds(self) -> list[float]:
         """How long each lookup took whose result was taken since the last call."""
         if not self._lookup_seconds:
             return []
         taken, self._lookup_seconds = self._lookup_seconds, []
         return taken
+
+    def _is_inline(self, tracker: RequestTracker) -> bool:
+        return self._load_mode.is_inline(tracker.configs, len(self.trackers) == 1)
+
+    def _await_lookup(self, tracker: RequestTracker) -> int | None:
+        """Waits a little, once, while nobody else is there: the engine would do an empty step and sleep."""
+        tracker.was_awaited = True
+        hit = None
+        if len(self.trackers) == 1:
+            deadline = self._clock() + LOOKUP_SECONDS
+            while hit is None and self._clock() < deadline:
+                time.sleep(LOOKUP_SECONDS / 30)
+                hit = self.adapter.check_lookup_result(tracker.request_id)
+        return hit
 
     def _tracker_for(self, request: Any) -> RequestTracker:
         tracker = self.trackers.get(request.request_id)
@@ -185,7 +221,7 @@ class SchedulerSide:
             end,
             skip_first_n_tokens=tracker.local_hit - start,
         )
-        return TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs)
+        return TransferEntry(tracker.request_id, op, tracker.salt, tracker.configs, tracker.is_inline)
 
     def _plan_new(self, output: Any, plan: StepPlan) -> None:
         for new in output.scheduled_new_reqs:

@@ -16,6 +16,7 @@ from lmcache.integration.vllm.settings_values import Reader, normalized_url
 __all__ = ["ConnectorSettings", "is_usable_salt", "normalized_url", "request_configs"]
 
 PREFIX = "lmcache.mp."
+LOAD_MODES = ("async", "inline", "auto")
 
 _KEYS: dict[str, tuple[Any, Reader]] = {
     "server_urls": (None, values.servers),
@@ -24,6 +25,7 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
     "mq_timeout": (300.0, values.seconds),
     "heartbeat_interval": (10.0, values.seconds),
     "nonblocking_lookup_status": (True, values.flag),
+    "load_mode": ("async", values.choice(LOAD_MODES)),
     "mp_transfer_mode": ("auto", values.choice(("auto", "engine_driven", "lmcache_driven"))),
     "isolated_ipc": (False, values.flag),
     "use_vmm_api": (False, values.flag),
@@ -87,6 +89,7 @@ class ConnectorSettings:
     eager_prefetch: bool
     save_decode_cache: bool
     hash_algorithm: str = "blake3"
+    load_mode: str = "async"
     lazy_offload: LazyOffloadSettings | None = None
     autostart: AutostartSettings | None = None
     resolved: tuple[tuple[str, Any, str], ...] = ()
@@ -115,6 +118,7 @@ class ConnectorSettings:
             eager_prefetch=found["eager_prefetch"],
             save_decode_cache=found["save_decode_cache"],
             hash_algorithm=found["hash_algorithm"],
+            load_mode=found["load_mode"],
             lazy_offload=_lazy_offload(found),
             autostart=_autostart(found, urls),
             resolved=tuple(resolved),

@@ -17,3 +17,5 @@ class StepPlan:
     loads: list[TransferEntry] = field(default_factory=list)
     stores: list[TransferEntry] = field(default_factory=list)
     must_flush: bool = False
+    begins_early: bool = False
+    """Whether nothing is written to the blocks of loads between the step's arrival and its forward pass."""

@@ -17,3 +17,5 @@ class TransferEntry:
     op: LoadStoreOp
     cache_salt: str = ""
     request_configs: dict[str, Any] | None = None
+    is_inline: bool = False
+    """Whether a load belongs to the step that reads its blocks."""

@@ -56,6 +56,10 @@ class Transfers:
         self._announced -= sent
         return sent, received
 
+    def add_failed(self, blocks: set[int]) -> None:
+        """A load into `blocks` has failed that the engine does not wait for."""
+        self._failed_blocks |= blocks
+
     def flush_stores(self, deadline: float) -> bool:
         """Waits for all stores up to a time of the monotonic clock; gives up, and cancels, those that go on."""
         is_complete = True

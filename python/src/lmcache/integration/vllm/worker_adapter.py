@@ -12,10 +12,12 @@ from lmcache.events.placements import ChunkEvent
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
 from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
+from lmcache.integration.vllm.inline_loads import REPLY_WHEN_LOADED, InlineLoad, InlineLoads
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.integration.vllm.transfers import Transfers
-from lmcache.transfer.job import TransferContext, TransferJob
+from lmcache.transfer.job import TransferContext, TransferFuture, TransferJob
+from lmcache.transfer.stream_gate import StreamGate
 from lmcache.utils import init_logger
 from lmcache.wire.client import WireClient
 from lmcache.wire.tokens import as_payload
@@ -56,6 +58,7 @@ class LMCacheMPWorkerAdapter:
             self._client, arguments.heartbeat_interval, self.instance_id, recover=self._register_again
         )
         self._context: TransferContext | None = None
+        self._gate: StreamGate | None = None
         self._transfers = Transfers()
         self._events: KVEventSubscriber | None = None
         self._is_shut_down = False
@@ -100,6 +103,11 @@ class LMCacheMPWorkerAdapter:
         )
         context.register()
         self._context = context
+        try:
+            # Now, because getting page-locked memory may wait for the device.
+            self._gate = context.make_gate()
+        except Exception as error:
+            logger.warning("the device cannot wait for loads (%s); the host does", error)
 
     def _register_again(self) -> None:
         if self._context is not None and not self._is_shut_down:
@@ -136,6 +144,28 @@ class LMCacheMPWorkerAdapter:
         request_configs: dict[str, Any] | None = None,
     ) -> None:
         """Begins a load. Without a healthy server it has failed already, which the next poll tells."""
+        _, blocks, future = self._begin_load(request_id, op, event, cache_salt, request_configs)
+        self._transfers.add_load(request_id, blocks, future)
+
+    def begin_inline_load(
+        self, request_id: str, op: LoadStoreOp, event: Any, cache_salt: str, request_configs: dict[str, Any] | None
+    ) -> InlineLoad:
+        """Begins a load that is answered when its bytes are in place, and that no poll tells about."""
+        configs = {**(request_configs or {}), REPLY_WHEN_LOADED: True}
+        return InlineLoad(request_id, *self._begin_load(request_id, op, event, cache_salt, configs))
+
+    def make_inline_loads(self) -> InlineLoads:
+        """What lets steps wait for loads of theirs; needs registered memory."""
+        # The client gives a request up before.
+        return InlineLoads(self._gate, self._transfer_timeout + 1)
+
+    def add_failed_blocks(self, blocks: set[int]) -> None:
+        """Blocks of a failed load that no poll tells about."""
+        self._transfers.add_failed(blocks)
+
+    def _begin_load(
+        self, request_id: str, op: LoadStoreOp, event: Any, cache_salt: str, request_configs: dict[str, Any] | None
+    ) -> tuple[TransferJob, set[int], TransferFuture | None]:
         self._health.start()
         job = self._job(request_id, op, event, cache_salt, request_configs)
         skipped = op.skip_first_n_tokens // self._block_size
@@ -146,7 +176,7 @@ class LMCacheMPWorkerAdapter:
         except Exception as error:
             logger.warning("load of request %s could not begin: %s", request_id, error)
             future = None
-        self._transfers.add_load(request_id, blocks, future)
+        return job, blocks, future
 
     def batched_submit_store_requests(
         self,

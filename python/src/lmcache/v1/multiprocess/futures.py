@@ -159,6 +159,14 @@ class DeviceMessagingFuture(Generic[T]):
         value: T = self._future.result(0)[1]
         return value
 
+    def is_complete(self) -> bool:
+        """Whether the answer is there and leaves no event to wait for; never touches the device."""
+        return self._future.query() and self._future.exception() is None and not self._future.result(0)[0]
+
+    def add_done_callback(self, callback: Callable[[MessagingFuture[Any]], None]) -> None:
+        """Calls `callback` once the answer is there, whatever its event says."""
+        self._future.add_done_callback(callback)
+
     def wait_on_stream(self, stream: Any, timeout: float | None = None) -> T:
         """The value once the answer is there; the stream, not the host, waits for the event."""
         value: T = self._future.result(timeout)[1]
