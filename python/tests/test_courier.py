@@ -44,3 +44,17 @@ def test_end_does_not_wait_for_an_errand_without_end() -> None:
     courier.hand(gate.wait, 30)
     courier.close(timeout=0.01)
     gate.set()
+
+
+def test_waiting_ends_behind_the_errands_or_in_time() -> None:
+    courier = Courier("test")
+    seen: list[int] = []
+    courier.hand(seen.append, 1)
+    assert courier.wait(5)
+    assert seen == [1]
+    gate = threading.Event()
+    courier.hand(gate.wait, 30)
+    assert not courier.wait(0.01)
+    gate.set()
+    courier.close()
+    assert courier.wait(5)

@@ -33,6 +33,12 @@ class Courier:
         else:
             self._errands.put((errand, arguments))
 
+    def wait(self, timeout: float) -> bool:
+        """Waits up to `timeout` seconds until what was handed over before is done; returns whether it is."""
+        done = threading.Event()
+        self.hand(done.set)
+        return done.wait(timeout)
+
     def close(self, timeout: float = 2.0) -> None:
         """Ends the thread behind what it was handed. May be called more than once."""
         if not self._is_closed:

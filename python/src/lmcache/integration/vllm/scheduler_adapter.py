@@ -165,6 +165,8 @@ class LMCacheMPSchedulerAdapter:
     def reset_cache(self) -> bool:
         """Empties the servers of what nobody uses; returns whether all of them did."""
         try:
+            # Behind what was asked for before, as all requests.
+            self._courier.wait(self._mq_timeout)
             for future in [client.submit("clear", False, timeout=self._mq_timeout) for client in self._clients]:
                 future.result(self._mq_timeout)
         except Exception as error:
