@@ -42,6 +42,11 @@ package enum AdapterSettings {
         }
     }
 
+    /// The text of an adapter as it may be shown; empty for one that is no JSON.
+    package static func masked(_ text: String) -> String {
+        (try? JSONParser.parse(Array(text.utf8))).map { self.masked($0).serialized() } ?? ""
+    }
+
     /// The object as it may be shown: secrets are replaced.
     package static func masked(_ value: JSONValue) -> JSONValue {
         switch value {

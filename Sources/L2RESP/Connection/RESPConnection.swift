@@ -19,16 +19,18 @@ final class RESPConnection {
         _ commands: [RESPCommand], wait: SocketWait, answered: (Int, RESPAnswer) -> Void
     ) throws(RESPConnectionError) {
         var outgoing = RESPOutgoing(commands)
+        var received = 0
         for (index, command) in commands.enumerated() {
             // The command keeps the buffer alive while its address is in use.
             var assembler = RESPAssembler(destination: command.destination?.bytes)
             while true {
                 let input = try self.input(&assembler)
                 if case .answer(let answer) = input {
+                    received += command.destination?.byteCount ?? 0
                     answered(index, answer)
                     break
                 }
-                let output = try self.output(&outgoing)
+                let output = try self.output(&outgoing, received: received + assembler.filledBytes)
                 if output?.byteCount ?? 0 > 0 || input == .more { continue }
                 try wait.until(
                     self.transport.descriptor, isReadable: input != .needsWritable || output == .needsReadable,
@@ -66,11 +68,13 @@ final class RESPConnection {
         }
     }
 
-    /// Writes once if something is left.
-    private func output(_ outgoing: inout RESPOutgoing) throws(RESPConnectionError) -> RESPMove? {
-        guard !outgoing.isEmpty else { return nil }
+    /// Writes once if something is left that may go.
+    private func output(
+        _ outgoing: inout RESPOutgoing, received: Int
+    ) throws(RESPConnectionError) -> RESPMove? {
+        guard outgoing.isReady(received: received) else { return nil }
         let transport = self.transport
-        return try outgoing.send { (area, isLast) throws(RESPConnectionError) in
+        return try outgoing.send(received: received) { (area, isLast) throws(RESPConnectionError) in
             let move = try transport.write(area, isMoreComing: !isLast)
             return (move, move.byteCount)
         }

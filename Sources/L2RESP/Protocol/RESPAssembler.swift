@@ -42,6 +42,12 @@ struct RESPAssembler {
         return UnsafeMutableRawBufferPointer(rebasing: destination[done...])
     }
 
+    /// Bytes of the destination that are in place.
+    var filledBytes: Int {
+        guard case .filling(let done) = self.state else { return 0 }
+        return done
+    }
+
     /// Notes that bytes went into ``directArea``.
     mutating func noteDirect(_ byteCount: Int) {
         guard case .filling(let done) = self.state, let destination = self.destination else { return }

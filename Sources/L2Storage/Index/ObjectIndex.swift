@@ -13,6 +13,19 @@ package struct ObjectIndex: Sendable {
         let namespace: UInt32
         let kvRank: KVRank
         let objectGroup: Int
+
+        /// All of the chunk's hash, unlike its own: names come from media where others write, who must not choose what
+        /// collides.
+        package func hash(into hasher: inout Hasher) {
+            let words = self.chunkHash.words
+            hasher.combine(words.0)
+            hasher.combine(words.1)
+            hasher.combine(words.2)
+            hasher.combine(words.3)
+            hasher.combine(self.namespace)
+            hasher.combine(self.kvRank)
+            hasher.combine(self.objectGroup)
+        }
     }
 
     private struct Slot: Sendable {

@@ -101,7 +101,7 @@ struct SecondTierBenchCommand: ExecutableCommand {
         do {
             let adapter = try AdapterSettings.start(
                 json, surroundings: AdapterSurroundings(alignment: self.alignment))
-            return self.measure(adapter, json: json, context)
+            return self.measure(adapter, json: AdapterSettings.masked(json), context)
         } catch {
             context.fail(String(describing: error))
             return .failure

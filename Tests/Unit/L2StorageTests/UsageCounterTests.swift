@@ -126,6 +126,21 @@ import Testing
         #expect(progress.next(after: .taken(next: nil)) == .end)
     }
 
+    /// Others write to the medium and choose the names.
+    @Test func namesThatAreAlikeInTheirFirstWordDoNotCollide() {
+        let accounts = ObjectAccounts(capacityBytes: nil)
+        let objects = (0..<100_000).map { number in
+            let hash = ChunkHash(words: (0, 0, 0, UInt64(number)))
+            return UsageCounter.Counted(
+                key: ObjectKey(
+                    chunkHash: hash, modelName: "m", kvRank: KVRank(worldSize: 1, rank: 0), objectGroup: 0,
+                    cacheSalt: ""), byteCount: 1, lastUse: 0)
+        }
+        // Were they to collide, this would take minutes.
+        accounts.restore(objects)
+        #expect(accounts.usage().objectCount == 100_000)
+    }
+
     /// Against a model: whatever comes in whatever order, sums and order are those of a list.
     @Test func placesInTheOrderOfUseStayWhole() {
         var index = ObjectIndex(capacityBytes: nil)

@@ -85,10 +85,16 @@ def redis_benchmark(port: int, load: Load) -> Rates:
     return rates
 
 
+def is_up(port: int) -> bool:
+    ping = subprocess.run(["redis-cli", "-p", str(port), "ping"], capture_output=True, text=True, check=False)
+    return "PONG" in ping.stdout
+
+
 FILL = """
+local value = string.rep('x', ARGV[2])
 for number = 0, ARGV[1] - 1 do
     local key = string.format('key:%012d', number)
-    if redis.call('strlen', key) == 0 then redis.call('set', key, string.rep('x', ARGV[2])) end
+    if redis.call('strlen', key) == 0 then redis.call('set', key, value) end
 end
 """
 
@@ -141,15 +147,22 @@ def files(folder: pathlib.Path, load: Load, samples: Samples) -> None:
 
 def redis(folder: pathlib.Path, load: Load, samples: Samples) -> None:
     port = settings.free_port()
+    # The server keeps the memory of what is flushed, so that no turn measures how fast the system hands out new pages.
     server = Process(
-        "redis", ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"], folder / "redis.log", {}
-    )
-    wait_for("redis", 10, lambda: "PONG" in run(["redis-cli", "-p", str(port), "ping"]) or None)
+        "redis", ["redis-server", "--port", str(port), "--save", "", "--appendonly", "no"], folder / "redis.log",
+        {"MALLOC_CONF": "dirty_decay_ms:-1,muzzy_decay_ms:-1"},
+    )  # fmt: skip
+    wait_for("redis", 10, lambda: is_up(port) or None)
+    run(["redis-cli", "-p", str(port), "eval", FILL, "0", str(load.objects), str(load.kib * 1024)])
     adapter = {"type": "resp", "host": settings.LOCAL, "port": port, "num_workers": load.depth}
+
+    info = ["redis-cli", "-p", str(port), "info", "memory"]
 
     def emptied(measure: Callable[[], Rates]) -> Callable[[], Rates]:
         def turn() -> Rates:
-            run(["redis-cli", "-p", str(port), "flushall"])
+            # The other way of flushing gives the memory back to the system.
+            run(["redis-cli", "-p", str(port), "flushall", "async"])
+            wait_for("flush", 60, lambda: "lazyfree_pending_objects:0" in run(info) or None)
             return measure()
 
         return turn

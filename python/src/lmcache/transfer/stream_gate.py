@@ -29,8 +29,8 @@ class StreamGate(Protocol):
 class CUDAStreamGate:
     """A word in page-locked memory, for which the stream waits with the driver's own operation.
 
-    A killed server cannot keep it closed, as it could keep an event of its own from firing; and opening it takes no lock
-    of the driver, which a thread that waits for the device may hold.
+    A killed server cannot keep it closed, as it could keep an event of its own from firing; and opening it takes no
+    lock of the driver, which a thread that waits for the device may hold.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -43,8 +43,8 @@ class _Step:
 class InlineLoads:
     """Lets the device go on when all loads of a step have ended, well or not, and tells which did not end well.
 
-    With a gate the device's stream waits while the engine goes on launching work; without one, or where it cannot, `hold`
-    waits. Every wait ends after `seconds`. What is called belongs to the engine's thread; answers come on any.
+    With a gate the device's stream waits while the engine goes on launching work; without one, or where it cannot,
+    `hold` waits. Every wait ends after `seconds`. What is called belongs to the engine's thread; answers come on any.
     """
 
     def __init__(

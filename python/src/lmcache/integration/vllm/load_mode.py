@@ -48,8 +48,8 @@ def hindrance(vllm_config: Any, has_groups: bool, is_announced: bool, keeps_pool
     """Why this engine cannot load inline; none where it can.
 
     A failed inline load is only known after its step was launched. vLLM then recomputes, or fails, the requests whose
-    blocks are named, but not with several groups of layers, and it would keep the next token of a step that it scheduled
-    ahead. What it recomputes may have been cached already, which we have to undo.
+    blocks are named, but not with several groups of layers, and it would keep the next token of a step that it had
+    scheduled ahead. What it recomputes may have been cached already, which we have to undo.
     """
     if has_groups:
         return "the model has several groups of layers"
