@@ -38,6 +38,7 @@ def secure_bucket(folder: pathlib.Path) -> dict[str, Any]:
     """The same over TLS, with the bucket before the host."""
     options = bucket(folder) | {
         "s3_endpoint": _given("LMCACHE_TEST_S3_TLS"), "tls_ca_file": _given("LMCACHE_TEST_S3_CA"),
+        "s3_prefix": "tls",
     }
     return {name: value for name, value in options.items() if name != "s3_path_style"}
 

@@ -122,7 +122,7 @@ def hit_from_tier(stage: Stage, prompt: list[int], chunks: int, known: Completio
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tier", default=",".join(TIERS), help="names of tiers, separated by commas")
+    parser.add_argument("--tier", default="fs,resp,s3", help="names of tiers, separated by commas")
     parser.add_argument("--mode", default="auto", help="transfer mode of the engines")
     return parser.parse_args()
 
