@@ -62,12 +62,13 @@ class RequestTracker:
         tokens = _known_tokens(request) if is_cacheable else []
         if features := getattr(request, "mm_features", None):
             tokens = substituted(tokens, features)
+        sampling = getattr(request, "sampling_params", None)
         return RequestTracker(
             request.request_id,
             request,
             EncodedTokens(tokens),
             _salt_of(request),
-            request_configs(request),
+            None if getattr(sampling, "extra_args", None) is None else request_configs(request),
             getattr(request, "num_preemptions", 0),
             is_cacheable,
         )

@@ -76,14 +76,16 @@ class LMCacheMPSchedulerAdapter:
         """Begins a lookup of a whole prompt; does nothing when the request already has one."""
         if request_id in self._lookups:
             return
+        count = token_ids.count if isinstance(token_ids, EncodedTokens) else len(token_ids)
         if block_hashes or (not isinstance(token_ids, EncodedTokens) and _are_hashes(token_ids)):
+            count = 0
             self._say_once("lookups by block hash (vLLM up to 0.16) find nothing; use vLLM 0.17 or later")
             token_ids = ()
-        length = len(token_ids) - 1 if reserve_last_token else len(token_ids)
-        chunks = max(0, length) // self.chunk_size
+        chunks = max(0, count - 1 if reserve_last_token else count) // self.chunk_size
+        is_usable = chunks > 0 and (not cache_salt or is_usable_salt(cache_salt))
         for health in self._health:
             health.start()
-        is_usable = chunks > 0 and (not cache_salt or is_usable_salt(cache_salt)) and self.is_healthy
+            is_usable = is_usable and health.is_healthy
         self._lookups[request_id] = lookup = Lookup(chunks, is_usable)
         if is_usable:
             tokens = as_payload(token_ids)

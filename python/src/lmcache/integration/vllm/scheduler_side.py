@@ -48,6 +48,7 @@ class SchedulerSide:
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
         self._has_windows = geometry.has_windows
         self._load_mode = load_mode or LoadMode()
+        self._can_load_inline = self._load_mode.is_possible
         self._stored_before = False
         # Only these gain something to store; the others are not looked at any more.
         self._storing: dict[str, RequestTracker] = {}
@@ -68,7 +69,7 @@ class SchedulerSide:
             if tracker.state is not RequestState.PREFETCHING:
                 return 0, False
         hit = self.adapter.check_lookup_result(tracker.request_id)
-        if hit is None and not tracker.was_awaited and self._is_inline(tracker):
+        if hit is None and self._can_load_inline and not tracker.was_awaited and self._is_inline(tracker):
             hit = self._await_lookup(tracker)
         if hit is None:
             return None, True
@@ -80,7 +81,7 @@ class SchedulerSide:
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
         extra = max(0, usable - num_computed_tokens)
-        tracker.is_inline = extra > 0 and self._is_inline(tracker)
+        tracker.is_inline = extra > 0 and self._can_load_inline and self._is_inline(tracker)
         return extra, extra > 0 and not tracker.is_inline
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
