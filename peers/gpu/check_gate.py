@@ -1,7 +1,7 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
 """A load that the device itself waits for, as `lmcache.mp.load_mode` inline does it: right bytes, and how long it takes.
 
-    check_gate.py --url URL [--tokens 32000] [--rounds 6] [--fake]
+    check_gate.py --url URL --http URL [--tokens 32000] [--rounds 6] [--fake]
 
 In each round blocks are stored and emptied; then the stream is held at the gate with a comparison of every byte behind it, and
 the load's answer opens it. The same load is timed with an event that the host polls for beside it. Prints one line, `OK …` or
@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import torch
 
+from copy_rate import wait_for_pinning
 from gpu_layouts import Layout, Part
 from gpu_memory import open_memory
 from gpu_worker import SECONDS, Worker, new_request, new_tokens
@@ -36,6 +37,7 @@ def load(worker: Worker, tokens: list[int], lists: list[list[int]], request: str
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", default="tcp://localhost:5555")
+    parser.add_argument("--http", default="http://localhost:8080")
     parser.add_argument("--tokens", type=int, default=32_000)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--fake", action="store_true")
@@ -46,6 +48,8 @@ def main() -> int:
     worker = Worker(arguments.url, memory, Layout("gate", "vllm", (part,), {"kv_layout": "NHD"}), 800, "gate", part.shape[0])
     worker.fill(5)
     worker.register()
+    # A store that comes before the pool has its memory leaves chunks out.
+    wait_for_pinning(arguments.http)
     if "reply_when_loaded" not in (worker.client.call("get_experimental", timeout=SECONDS) or ()):
         print("FAILED gate: the server does not announce reply_when_loaded", flush=True)
         return 1
@@ -53,7 +57,9 @@ def main() -> int:
     chunks = arguments.tokens // worker.chunk_size
     rng = random.Random(2)
     tokens, lists = new_tokens(rng, chunks * worker.chunk_size), worker.lists(rng, chunks)
-    assert worker.finish(worker.submit_store(tokens, lists, new_request())), "the store was refused"
+    if not worker.finish(worker.submit_store(tokens, lists, new_request())):
+        print("FAILED gate: the store was refused", flush=True)
+        return 1
     blocks = torch.tensor(lists[0], dtype=torch.long, device=memory.device)
     kept = [view[blocks].view(torch.uint8).clone() for view in worker.by_block]
     held_ms, polled_ms, wrong = [], [], 0
@@ -67,6 +73,10 @@ def main() -> int:
             while worker.lookup(tokens, request) != chunks and time.monotonic() < deadline:
                 worker.end(request)
                 request = new_request()
+                time.sleep(0.01)
+            if time.monotonic() >= deadline:
+                print("FAILED gate: the stored chunks were not found", flush=True)
+                return 1
             memory.settle()
             start = time.perf_counter()
             future, event = load(worker, tokens, lists, request, {REPLY_WHEN_LOADED: True} if is_held else None)

@@ -134,7 +134,9 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         keeps_pool = hasattr(KVConnectorBase_V1, "bind_gpu_block_pool")
         why = hindrance(vllm_config, self._has_groups, is_announced, keeps_pool)
         if why is not None and self._settings.load_mode != "async":
-            logger.warning("lmcache.mp.load_mode is async in effect: %s", why)
+            # Only somebody who asked for it expects otherwise.
+            log = logger.warning if self._settings.load_mode == "inline" else logger.info
+            log("lmcache.mp.load_mode is async in effect: %s", why)
         return LoadMode(self._settings.load_mode, why)
 
     def _server_of(self, rank: int, world_size: int) -> str:

@@ -25,7 +25,7 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
     "mq_timeout": (300.0, values.seconds),
     "heartbeat_interval": (10.0, values.seconds),
     "nonblocking_lookup_status": (True, values.flag),
-    "load_mode": ("async", values.choice(LOAD_MODES)),
+    "load_mode": ("auto", values.choice(LOAD_MODES)),
     "mp_transfer_mode": ("auto", values.choice(("auto", "engine_driven", "lmcache_driven"))),
     "isolated_ipc": (False, values.flag),
     "use_vmm_api": (False, values.flag),
@@ -89,7 +89,7 @@ class ConnectorSettings:
     eager_prefetch: bool
     save_decode_cache: bool
     hash_algorithm: str = "blake3"
-    load_mode: str = "async"
+    load_mode: str = "auto"
     lazy_offload: LazyOffloadSettings | None = None
     autostart: AutostartSettings | None = None
     resolved: tuple[tuple[str, Any, str], ...] = ()
