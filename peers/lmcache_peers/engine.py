@@ -56,9 +56,15 @@ class Engine:
         connector: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
         by_name: bool = False,
+<<<<<<< HEAD
+        keeps_prefixes: bool = False,
+        extra: dict[str, Any] | None = None,
+=======
         load_mode: str = "",
+>>>>>>> main
     ) -> None:
-        """`by_name` takes the connector inside vLLM, which loads adapters of the package.
+        """`by_name` takes the connector inside vLLM, which loads adapters of the package. With `keeps_prefixes` vLLM's own
+        prefix cache is on. `extra` are more options of the multi-process connector.
 
         `connector` replaces the multi-process one, and an empty one leaves the choice to `options`.
         """
@@ -78,14 +84,19 @@ class Engine:
                 "lmcache.mp.port": server_port,
                 "lmcache.mp.heartbeat_interval": HEARTBEAT_SECONDS,
                 "lmcache.mp.mp_transfer_mode": mode,
+<<<<<<< HEAD
+                **(extra or {}),
+=======
                 **({"lmcache.mp.load_mode": load_mode} if load_mode else {}),
+>>>>>>> main
             },
         }
         self._command = [
             *(str(settings.ENVIRONMENT / "bin" / "vllm"), "serve", str(settings.MODEL)),
             *("--served-model-name", MODEL_NAME, "--host", settings.LOCAL, "--port", str(self.port)),
             *("--max-model-len", "4096", "--max-num-batched-tokens", "512", "--max-num-seqs", "8"),
-            *("--dtype", dtype, "--block-size", "32", "--enforce-eager", "--no-enable-prefix-caching"),
+            *("--dtype", dtype, "--block-size", "32", "--enforce-eager"),
+            "--enable-prefix-caching" if keeps_prefixes else "--no-enable-prefix-caching",
             *(("--kv-transfer-config", json.dumps(connector)) if connector else ()),
             # A step that was scheduled ahead could not be taken back when it turns out that a load failed.
             *(("--no-async-scheduling",) if load_mode in ("inline", "auto") else ()),

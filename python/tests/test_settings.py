@@ -60,7 +60,9 @@ def test_keys_of_others_are_left_alone() -> None:
         ({"transfer_intermediate_tensors": True}, "transfer_intermediate_tensors is not supported: query tensors"),
         ({"isolated_ipc": "on"}, "isolated_ipc is not supported"),
         ({"use_vmm_api": "1"}, "use_vmm_api is not supported"),
-        ({"lazy_offload": "yes"}, "lazy_offload is not supported: stores are made as soon as"),
+        ({"lazy_offload": "maybe"}, "lazy_offload is 'maybe'; it must be true or false"),
+        ({"lazy_offload_horizon_steps": 0}, "lazy_offload_horizon_steps is 0; it must be a positive number"),
+        ({"lazy_offload_max_drain_per_step": 0}, "lazy_offload_max_drain_per_step is 0"),
         ({"autostart": True, "server_urls": "a:1,b:2"}, "autostart starts one server"),
         ({"autostart": True, "autostart__server_args": "--port 3"}, "server_args has --port"),
         ({"autostart": True, "autostart__server_args": "'"}, "server_args cannot be split"),
@@ -79,6 +81,15 @@ def test_words_and_numbers_as_text_are_accepted() -> None:
     )
     assert settings.eager_prefetch and settings.mq_timeout == 12 and settings.urls == ["tcp://localhost:77"]
     assert settings.mode == "engine_driven" and settings.lazy_offload is None
+
+
+def test_deferred_stores_have_the_original_defaults() -> None:
+    lazy = parse(lazy_offload="true").lazy_offload
+    assert lazy is not None and lazy.policy == "EVICTION_AWARE" and lazy.horizon_steps is None
+    assert (lazy.max_drain_per_step, lazy.max_deferral_seconds) == (64, 0)
+    assert (lazy.threshold, lazy.select_count) == (100, 10)
+    lazy = parse(lazy_offload=1, lazy_offload_horizon_steps="0.5", lazy_offload_policy="fifo").lazy_offload
+    assert lazy is not None and lazy.horizon_steps == 0.5 and lazy.policy == "FIFO"
 
 
 def test_key_wins_over_variable_and_variable_over_default() -> None:

@@ -16,8 +16,10 @@ from lmcache.utils import init_logger
 if TYPE_CHECKING:
     import torch
 
+    from lmcache.integration.vllm.lazy_offload import LazyOffload
     from lmcache.integration.vllm.load_mode import LoadMode
     from lmcache.integration.vllm.scheduler_side import SchedulerSide
+    from lmcache.integration.vllm.store_receipts import StoreReceipts
     from lmcache.integration.vllm.worker_side import WorkerSide
 
 logger = init_logger(__name__)
@@ -74,6 +76,13 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._events: list[Any] = []
         self._block_pool: Any = None
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
+        lazy = self._settings.lazy_offload
+        if lazy is not None:
+            from lmcache.integration.vllm.lazy_metadata import check_engine
+
+            check_engine(vllm_config)
+        self._lazy: LazyOffload | None = None
+        self._receipts: StoreReceipts | None = None
         world_size, servers = int(parallel.world_size), len(self._settings.urls)
         _check_servers(parallel, servers)
         block_size = int(vllm_config.cache_config.block_size)
@@ -114,14 +123,27 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             from lmcache.integration.vllm.scheduler_side import SchedulerSide
 
             adapter = LMCacheMPSchedulerAdapter(**arguments)
-            self._scheduler = SchedulerSide(
+            parts = (
                 adapter,
                 geometry,
                 self._is_storing,
                 self._settings.save_decode_cache,
                 self._load_mode(vllm_config, adapter.replies_when_loaded),
             )
+            if lazy is not None and self._is_storing:
+                from lmcache.integration.vllm.lazy_scheduler_side import LazySchedulerSide
+
+                self._scheduler = side = LazySchedulerSide(*parts, settings=lazy, ranks=world_size)
+                self._lazy = side.lazy
+            else:
+                self._scheduler = SchedulerSide(*parts)
             logger.info("cache servers %s, chunks of %d tokens", ", ".join(urls), adapter.chunk_size)
+        elif lazy is not None and self._is_storing:
+            from lmcache.integration.vllm.lazy_worker_side import LazyWorkerSide
+            from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+
+            self._worker = worker = LazyWorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
+            self._receipts = worker.receipts
         else:
             from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
             from lmcache.integration.vllm.worker_side import WorkerSide
@@ -213,18 +235,35 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
         return as_vllm_events(events, self._worker.adapter.chunk_size)
 
+    def build_connector_worker_meta(self) -> Any:
+        """The deferred stores that ended since the last step, none when there are none."""
+        if self._receipts is None:
+            return None
+        from lmcache.integration.vllm.lazy_metadata import LMCacheMPWorkerMetadata
+
+        completed, failed = self._receipts.take()
+        return LMCacheMPWorkerMetadata(completed, failed) if completed else None
+
     def shutdown(self) -> None:
         """Unregisters and closes."""
         if self._worker is not None:
             self._worker.close()
+        if self._lazy is not None and self._scheduler is not None:
+            self._scheduler.adapter.end_sessions(self._lazy.close())
         if self._scheduler is not None:
             self._scheduler.adapter.shutdown()
 
     # Scheduler
 
     def bind_gpu_block_pool(self, gpu_block_pool: Any) -> None:
-        """The engine's blocks, from whose cache those of failed loads are taken out."""
+        """The engine's blocks: those of failed loads are taken out of its cache, and deferred stores wait in them."""
         self._block_pool = gpu_block_pool
+        if self._lazy is not None:
+            self._lazy.bind(gpu_block_pool)
+
+    def has_pending_push_work(self) -> bool:
+        """Whether the engine has to go on stepping until deferred stores that are on their way have ended."""
+        return self._lazy is not None and self._lazy.is_storing
 
     def on_new_request(self, request: Any) -> None:
         """Looks the prompt up on arrival, when that is wanted."""
@@ -268,6 +307,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         if failed and self._scheduler is not None and self._block_pool is not None and not self._has_groups:
             # A request that computes in the same step has its blocks in the engine's cache already.
             self._block_pool.evict_blocks(self._scheduler.spoiled_blocks(failed))
+        if self._lazy is not None:
+            from lmcache.integration.vllm.lazy_metadata import LMCacheMPWorkerMetadata
+
+            told = connector_output.kv_connector_worker_meta
+            if isinstance(told, LMCacheMPWorkerMetadata):
+                self._lazy.ended(told.completed, told.failed)
         events = getattr(connector_output, "kv_cache_events", None)
         if events:
             self._events += events.aggregate().get_all_events()

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lmcache.health.server_health import ServerHealth
@@ -14,6 +15,7 @@ from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
 from lmcache.integration.vllm.lookup import Lookup
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.utils import init_logger
+from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
 from lmcache.wire.courier import Courier
 from lmcache.wire.tokens import EncodedTokens, as_payload
@@ -150,6 +152,16 @@ class LMCacheMPSchedulerAdapter:
         self._lookups.pop(request_id, None)
         self._tell("end_session", request_id)
 
+    def end_sessions(self, request_ids: Iterable[str], seconds: float = 1.0) -> None:
+        """Several requests are over, and so is the engine: waits up to `seconds` until the servers know."""
+        deadline = time.monotonic() + seconds
+        if not self._courier.wait(seconds):
+            return
+        futures = [future for name in request_ids for future in self._send("end_session", name)]
+        for future in futures:
+            with contextlib.suppress(Exception):
+                future.wait(max(0.0, deadline - time.monotonic()))
+
     def report_block_allocations(self, records: Sequence[Any]) -> None:
         """Tells the servers which blocks requests gained, for their metrics."""
         if records:
@@ -213,12 +225,14 @@ class LMCacheMPSchedulerAdapter:
     def _tell(self, operation: str, *payloads: Any) -> None:
         self._courier.hand(self._send, operation, *payloads)
 
-    def _send(self, operation: str, *payloads: Any) -> None:
-        """Runs on the courier's thread."""
+    def _send(self, operation: str, *payloads: Any) -> list[MessagingFuture[Any]]:
+        """Runs on the courier's thread, or while that has nothing to do."""
+        futures = []
         for client, health in zip(self._clients, self._health, strict=True):
             if health.is_healthy:
                 with contextlib.suppress(Exception):
-                    client.submit(operation, *payloads, timeout=self._mq_timeout)
+                    futures.append(client.submit(operation, *payloads, timeout=self._mq_timeout))
+        return futures
 
     def _say_once(self, text: str) -> None:
         if text not in self._said and len(self._said) < 100:

@@ -134,7 +134,7 @@ class SchedulerSide:
         self._loading = [waiting for waiting in self._loading if waiting is not tracker]
         if tracker.state in (RequestState.PREFETCHING, RequestState.WAITING_FOR_LOAD):
             self._settle(tracker, [(0, tracker.tokens.count)])
-        self.adapter.end_session(tracker.request_id)
+        self._end_session(tracker)
         return tracker.has_stores, self._statistics(request, tracker)
 
     def spoiled_blocks(self, failed: set[int]) -> set[int]:
@@ -195,6 +195,9 @@ class SchedulerSide:
             **self._lookup_options,
         )
         return tracker
+
+    def _end_session(self, tracker: RequestTracker) -> None:
+        self.adapter.end_session(tracker.request_id)
 
     def _settle(self, tracker: RequestTracker, ranges: list[tuple[int, int]]) -> None:
         """Gives back the leases on ranges of tokens that will not be loaded, once."""

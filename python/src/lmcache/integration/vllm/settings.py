@@ -34,7 +34,7 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
     "save_decode_cache": (False, values.strict_flag),
     "lazy_offload": (False, values.flag),
     "lazy_offload_policy": ("EVICTION_AWARE", values.choice(("EVICTION_AWARE", "FIFO"))),
-    "lazy_offload_horizon_steps": (None, values.optional_count),
+    "lazy_offload_horizon_steps": (None, values.optional_amount),
     "lazy_offload_max_drain_per_step": (64, values.count),
     "lazy_offload_max_deferral_seconds": (0.0, values.optional_seconds),
     "lazy_offload_threshold": (100, values.count),
@@ -48,7 +48,6 @@ _KEYS: dict[str, tuple[Any, Reader]] = {
 _REFUSED = {
     "transfer_intermediate_tensors": "query tensors are not kept",
     "isolated_ipc": "memory is shared by name, so engine and server need one IPC namespace",
-    "lazy_offload": "stores are made as soon as a chunk is computed",
     "use_vmm_api": "memory from the CUDA virtual memory interface cannot be shared yet",
 }
 
@@ -63,7 +62,7 @@ class LazyOffloadSettings:
     """When stores are put off, and until when."""
 
     policy: str
-    horizon_steps: int | None
+    horizon_steps: float | None
     max_drain_per_step: int
     max_deferral_seconds: float
     threshold: int

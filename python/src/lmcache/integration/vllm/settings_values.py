@@ -58,9 +58,14 @@ def count(key: str, given: Any) -> int:
     return int(number)
 
 
-def optional_count(key: str, given: Any) -> int | None:
-    """A positive whole number, or nothing."""
-    return None if given is None else count(key, given)
+def optional_amount(key: str, given: Any) -> float | None:
+    """A positive number, or nothing."""
+    if given is None:
+        return None
+    number = _number(given)
+    if not 0 < number < math.inf:
+        raise ValueError(f"{key} is {given!r}; it must be a positive number")
+    return number
 
 
 def port(key: str, given: Any) -> int:

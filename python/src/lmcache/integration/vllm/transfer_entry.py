@@ -19,3 +19,5 @@ class TransferEntry:
     request_configs: dict[str, Any] | None = None
     is_inline: bool = False
     """Whether a load belongs to the step that reads its blocks."""
+    receipt: int = 0
+    """The number under which the workers say that a deferred store ended; 0 for others."""

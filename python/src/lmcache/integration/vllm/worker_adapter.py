@@ -124,16 +124,21 @@ class LMCacheMPWorkerAdapter:
         event: Any = None,
         cache_salt: str = "",
         request_configs: dict[str, Any] | None = None,
-    ) -> None:
-        """Begins a store. Without a healthy server, or on a rank that another one stores for, nothing is stored."""
+    ) -> TransferFuture | None:
+        """Begins a store. Without a healthy server, or on a rank that another one stores for, nothing is stored, and none
+        is given.
+        """
         self._health.start()
         if not self.parallel_strategy.is_writer or not self._is_usable(cache_salt) or self._context is None:
-            return
+            return None
         job = self._job(request_id, op, event, cache_salt, request_configs)
         try:
-            self._transfers.add_store(request_id, job, self._context.store(job))
+            future = self._context.store(job)
         except Exception as error:
             logger.warning("store of request %s could not begin: %s", request_id, error)
+            return None
+        self._transfers.add_store(request_id, job, future)
+        return future
 
     def submit_retrieve_request(
         self,
@@ -185,12 +190,14 @@ class LMCacheMPWorkerAdapter:
         event: Any = None,
         cache_salts: Sequence[str] | None = None,
         request_configs_list: Sequence[dict[str, Any] | None] | None = None,
-    ) -> None:
-        """Begins several stores; the lists are parallel."""
+    ) -> list[TransferFuture | None]:
+        """Begins several stores; the lists are parallel, also the one that is given back."""
+        futures = []
         for index, (request_id, op) in enumerate(zip(request_ids, ops, strict=True)):
             salt = cache_salts[index] if cache_salts else ""
             configs = request_configs_list[index] if request_configs_list else None
-            self.submit_store_request(request_id, op, event, salt or "", configs)
+            futures.append(self.submit_store_request(request_id, op, event, salt or "", configs))
+        return futures
 
     def batched_submit_retrieve_requests(
         self,

@@ -13,6 +13,7 @@ from lmcache.integration.vllm.inline_loads import InlineLoads
 from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+from lmcache.transfer.job import TransferFuture
 from lmcache.utils import init_logger
 
 if TYPE_CHECKING:
@@ -74,16 +75,9 @@ class WorkerSide:
 
     def store(self, plan: StepPlan) -> None:
         """Begins the stores of a step, whose tokens have been computed, unless that was done without all bytes."""
-        is_withheld = self._withheld_steps > 0
-        if is_withheld:
-            self._withheld_steps -= 1
-        if not plan.stores:
-            return
-        self._with_stores |= {entry.request_id for entry in plan.stores}
-        if is_withheld or not self._settle():
-            return
-        event = self.adapter.create_recorded_event()
-        self.adapter.batched_submit_store_requests(*self._lists(plan.stores, event))
+        if plan.stores:
+            self._with_stores |= {entry.request_id for entry in plan.stores}
+        self._begin_stores(plan)
 
     def finished(self, finished_req_ids: set[str]) -> tuple[set[str] | None, set[str] | None]:
         """Requests whose blocks can go, and requests whose load ended."""
@@ -101,6 +95,18 @@ class WorkerSide:
         if self._inline is not None:
             self._inline.close()
         self.adapter.shutdown()
+
+    def _begin_stores(self, plan: StepPlan) -> list[TransferFuture | None]:
+        """Begins the stores of a step; gives none for each that could not begin or must not."""
+        is_withheld = self._withheld_steps > 0
+        if is_withheld:
+            self._withheld_steps -= 1
+        if not plan.stores:
+            return []
+        if is_withheld or not self._settle():
+            return [None] * len(plan.stores)
+        event = self.adapter.create_recorded_event()
+        return self.adapter.batched_submit_store_requests(*self._lists(plan.stores, event))
 
     def _begin_inline(self, plan: StepPlan, event: Any) -> None:
         self._begun = plan
