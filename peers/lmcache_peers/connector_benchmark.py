@@ -26,12 +26,16 @@ OURS, ORIGINAL = "lmcache-swift", "LMCache 0.5.6"
 TITLES = {
     "import_package_ms": "import lmcache alone, ms",
     "import_connector_ms": "import of the connector on top of vLLM, ms",
+    "import_roles_ms": "  and of what both roles load when they are built",
     "miss_us": "get_num_new_matched_tokens, miss, whole request, µs",
     "miss_first_us": "  of it the first call",
+    "miss_threads_us": "  processor time of all threads of the engine",
     "hit_us": "get_num_new_matched_tokens, hit, whole request, µs",
     "hit_first_us": "  of it the first call",
+    "hit_threads_us": "  processor time of all threads of the engine",
     "step_us": "step with nothing stored or loaded, µs",
     "step_1_us": "  the same with one request",
+    "step_decode_us": "  with 64 whose answers are stored as well",
 }
 RATIOS = {"import_package_ms": 10, "import_connector_ms": 10, "miss_us": 10, "hit_us": 10}
 LIMITS = {"step_us": 20.0}

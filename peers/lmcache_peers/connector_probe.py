@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import random
@@ -33,7 +34,15 @@ def connector() -> dict[str, float]:
         importlib.import_module(name)
     importlib.import_module("vllm.distributed.kv_transfer.kv_connector.v1.base")
     module = "lmcache.integration.vllm.lmcache_mp_connector"
-    return {"import_connector_ms": 1000 * timed(lambda: importlib.import_module(module))}
+    first = timed(lambda: importlib.import_module(module))
+    return {"import_connector_ms": 1000 * first, "import_roles_ms": 1000 * (first + timed(roles))}
+
+
+def roles() -> None:
+    """What a package loads only when a connector of one role or the other is built."""
+    for name in ("vllm_multi_process_adapter", "context_parallel", "scheduler_side", "worker_side"):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(f"lmcache.integration.vllm.{name}")
 
 
 def timed(action: Callable[[], Any]) -> float:
@@ -45,7 +54,7 @@ def timed(action: Callable[[], Any]) -> float:
 class Pair:
     """A scheduler's and a worker's connector on one small cache."""
 
-    def __init__(self, port: int, tokens: int) -> None:
+    def __init__(self, port: int, tokens: int, more: dict[str, Any] | None = None) -> None:
         import torch
         from vllm.config import CacheConfig, DeviceConfig, KVTransferConfig, ModelConfig, SchedulerConfig, VllmConfig
         from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorRole
@@ -56,6 +65,7 @@ class Pair:
 
         length = tokens + 2 * BLOCK
         options = {"lmcache.mp.port": port, "lmcache.mp.host": "tcp://127.0.0.1", "lmcache.mp.mq_timeout": 30}
+        options |= more or {}
         config = VllmConfig(
             model_config=ModelConfig(
                 model=str(settings.MODEL), dtype="float32", max_model_len=length, enforce_eager=True
@@ -86,9 +96,11 @@ class Pair:
         sampling = SamplingParams(max_tokens=1000, ignore_eos=True)
         return Request(name, tokens, sampling, None)
 
-    def look_up(self, request: Any) -> tuple[float, float, int]:
-        """Seconds inside the first call and inside all calls, and the tokens found; waiting is not counted."""
-        began = time.perf_counter()
+    def look_up(self, request: Any) -> tuple[float, float, float, int]:
+        """Seconds inside the first call and inside all calls, seconds of processor time of all threads until the end,
+        and the tokens found; waiting is not counted.
+        """
+        spent, began = time.process_time(), time.perf_counter()
         answer, _ = self.scheduler.get_num_new_matched_tokens(request, 0)
         first = total = time.perf_counter() - began
         deadline = time.monotonic() + 30
@@ -98,7 +110,7 @@ class Pair:
             began = time.perf_counter()
             answer, _ = self.scheduler.get_num_new_matched_tokens(request, 0)
             total += time.perf_counter() - began
-        return first, total, answer
+        return first, total, time.process_time() - spent, answer
 
     def admit(self, request: Any, blocks: list[int], scheduled: int) -> Any:
         """The request is computed from its start; gives the metadata of that step."""
@@ -182,14 +194,16 @@ def lookup(port: int, tokens: int) -> dict[str, float]:
         sent |= pair.work(empty, set())
     time.sleep(0.2)
     hits = [pair.look_up(pair.request(f"hit-{index}", list(stored))) for index in range(REQUESTS)]
-    assert {found for _, _, found in misses} == {0}, "a miss was none"
-    assert {found for _, _, found in hits} <= {tokens, tokens - 1}, f"a hit was none: {hits}"
+    assert {found for *_, found in misses} == {0}, "a miss was none"
+    assert {found for *_, found in hits} <= {tokens, tokens - 1}, f"a hit was none: {hits}"
     pair.close()
     return {
-        "miss_first_us": median([first for first, _, _ in misses]),
-        "miss_us": median([total for _, total, _ in misses]),
-        "hit_first_us": median([first for first, _, _ in hits]),
-        "hit_us": median([total for _, total, _ in hits]),
+        "miss_first_us": median([first for first, *_ in misses]),
+        "miss_us": median([total for _, total, *_ in misses]),
+        "miss_threads_us": median([spent for _, _, spent, _ in misses]),
+        "hit_first_us": median([first for first, *_ in hits]),
+        "hit_us": median([total for _, total, *_ in hits]),
+        "hit_threads_us": median([spent for _, _, spent, _ in hits]),
     }
 
 
@@ -198,10 +212,11 @@ def median(seconds: list[float]) -> float:
 
 
 def step(port: int, tokens: int) -> dict[str, float]:
-    """Decode steps of requests whose prompts are shorter than a chunk, so that nothing is ever stored."""
+    """Decode steps of requests whose prompts are shorter than a chunk, so that nothing is stored in them."""
     figures = {}
-    for name, count in (("step_us", RUNNING), ("step_1_us", 1)):
-        pair = Pair(port, tokens)
+    cases = (("step_us", RUNNING, False), ("step_1_us", 1, False), ("step_decode_us", RUNNING, True))
+    for name, count, is_storing_answers in cases:
+        pair = Pair(port, tokens, {"lmcache.mp.save_decode_cache": is_storing_answers})
         requests = [pair.request(f"{name}-{index}", prompt) for index, prompt in enumerate(prompts(count, 20))]
         for index, request in enumerate(requests):
             pair.look_up(request)

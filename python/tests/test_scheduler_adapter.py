@@ -168,3 +168,29 @@ def test_server_that_does_not_know_what_it_can_does_not_hold_the_start(monkeypat
     assert adapter.chunk_size == 16
     adapter.shutdown()
     server.stop()
+
+
+def test_requests_leave_in_the_order_of_the_calls(adapter: LMCacheMPSchedulerAdapter, server: FakeServer) -> None:
+    for name in ("a", "b"):
+        adapter.maybe_submit_lookup_request(name, TOKENS)
+        adapter.free_lookup_locks(TOKENS, 0, 64, name)
+        adapter.end_session(name)
+    eventually(lambda: len(server.of("end_session")) == 2)
+    sent = [name for name in server.names() if name in ("lookup", "free_lookup_locks", "end_session")]
+    assert sent == ["lookup", "free_lookup_locks", "end_session"] * 2
+
+
+def test_lookup_that_cannot_begin_is_a_miss(adapter: LMCacheMPSchedulerAdapter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(adapter, "_key", fail)
+    adapter.maybe_submit_lookup_request("a", TOKENS)
+    assert result(adapter, "a") == 0
+
+
+def test_after_its_end_nothing_is_found(server: FakeServer) -> None:
+    adapter = make(server.url)
+    adapter.shutdown()
+    adapter.maybe_submit_lookup_request("a", TOKENS)
+    assert adapter.check_lookup_result("a") == 0

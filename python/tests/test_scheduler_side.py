@@ -208,7 +208,7 @@ def test_decoded_tokens_are_stored_when_wanted(adapter: StubAdapter) -> None:
     side.blocks_allocated(a, [[1, 2, 3]], 0)
     side.plan(output(new=[("a", [[1, 2, 3]], 0, 20)]))
     a.all_token_ids = TOKENS[:33]
-    plan = side.plan(output(running=[("a", [[4, 5]], 32, 1)]))
+    plan = side.plan(output(running=[("a", [[4, 5]], 20, 13)]))
     assert ranges(plan.stores) == [(16, 32, 0, [[3, 4]])]
     assert list(plan.stores[0].op.token_ids) == TOKENS[:32]
 
@@ -256,3 +256,94 @@ def test_windowed_stores_end_before_the_next_step(adapter: StubAdapter) -> None:
     assert not side.plan(output(new=[("a", blocks, 0, 70)])).must_flush
     assert side.plan(output(running=[("a", None, 70, 1)])).must_flush
     assert not side.plan(output(running=[("a", None, 71, 1)])).must_flush
+
+
+class CountingTracker:
+    """Counts how often a tracker is looked at by the steps."""
+
+    def __init__(self, side: SchedulerSide) -> None:
+        self.count = 0
+        advance = side._advance
+
+        def counted(*arguments: Any) -> None:
+            self.count += 1
+            advance(*arguments)
+
+        side._advance = counted  # type: ignore[method-assign]
+
+
+def test_short_prompts_are_not_looked_at_while_they_are_answered(side: SchedulerSide) -> None:
+    a = request("a", TOKENS[:10])
+    side.matched_tokens(a, 0)
+    side.blocks_allocated(a, [[1, 2]], 0)
+    side.plan(output(new=[("a", [[1, 2]], 0, 10)]))
+    looks = CountingTracker(side)
+    for computed in range(10, 60):
+        assert not side.plan(output(running=[("a", [[computed]] if computed % 8 == 0 else None, computed, 1)])).stores
+    assert looks.count == 0
+
+
+def test_decoding_requests_are_looked_at_once_a_chunk(adapter: StubAdapter) -> None:
+    side = make(adapter, save_decode_cache=True)
+    names = [f"r{index}" for index in range(8)]
+    requests = {name: request(name, list(TOKENS[:20])) for name in names}
+    first = {name: 10 * index + 1 for index, name in enumerate(names)}
+    for name, one in requests.items():
+        side.matched_tokens(one, 0)
+        side.blocks_allocated(one, [[first[name], first[name] + 1, first[name] + 2]], 0)
+    side.plan(output(new=[(name, [[first[name], first[name] + 1, first[name] + 2]], 0, 20) for name in names]))
+    looks = CountingTracker(side)
+    stored: dict[str, list[tuple[int, int]]] = {name: [] for name in names}
+    for computed in range(20, 52):
+        running = []
+        for name, one in requests.items():
+            one.all_token_ids.append(computed)
+            blocks = [[first[name] + computed // 8]] if computed % 8 == 0 else None
+            running.append((name, blocks, computed, 1))
+        for entry in side.plan(output(running=running)).stores:
+            stored[entry.request_id].append((entry.op.start, entry.op.end))
+            start = first[entry.request_id] + entry.op.start // 8
+            assert entry.op.block_ids == [[start, start + 1]]
+    assert stored == {name: [(16, 32), (32, 48)] for name in names}
+    assert looks.count == 2 * len(names)
+
+
+def test_request_that_pauses_is_stored_when_it_goes_on(adapter: StubAdapter) -> None:
+    side = make(adapter, save_decode_cache=True)
+    for name in ("a", "b"):
+        one = request(name, list(TOKENS[:40]))
+        side.matched_tokens(one, 0)
+        side.blocks_allocated(one, [[1, 2, 3, 4, 5]], 0)
+    side.plan(output(new=[("a", [[1, 2, 3, 4, 5]], 0, 20), ("b", [[6, 7, 8, 9, 10]], 0, 20)]))
+    assert not side.plan(output(running=[("b", None, 20, 10)])).stores
+    assert ranges(side.plan(output(running=[("b", None, 30, 10)])).stores) == [(16, 32, 0, [[8, 9]])]
+    plan = side.plan(output(running=[("a", None, 20, 20)]))
+    assert ranges(plan.stores) == [(16, 32, 0, [[3, 4]])]
+
+
+def test_tokens_that_a_step_takes_back_are_not_stored(adapter: StubAdapter) -> None:
+    side = make(adapter, save_decode_cache=True)
+    a = request("a", list(TOKENS[:30]))
+    side.matched_tokens(a, 0)
+    side.blocks_allocated(a, [[1, 2, 3, 4, 5]], 0)
+    side.plan(output(new=[("a", [[1, 2, 3, 4, 5]], 0, 30)]))
+    # Four guessed tokens, of which the engine keeps one: it comes back with a smaller number.
+    assert not side.plan(output(running=[("a", None, 30, 4)])).stores
+    a.all_token_ids.append(7)
+    assert not side.plan(output(running=[("a", None, 31, 1)])).stores
+    a.all_token_ids.append(8)
+    assert ranges(side.plan(output(running=[("a", None, 32, 1)])).stores) == [(16, 32, 0, [[3, 4]])]
+
+
+def test_most_offloaded_tokens_end_the_looks(adapter: StubAdapter) -> None:
+    side = make(adapter, save_decode_cache=True)
+    sampling = SimpleNamespace(extra_args={"kv_transfer_params": {"lmcache.max_offload_tokens": 20}})
+    a = request("a", list(TOKENS), sampling_params=sampling)
+    side.matched_tokens(a, 0)
+    side.blocks_allocated(a, [list(range(1, 10))], 0)
+    plan = side.plan(output(new=[("a", [list(range(1, 10))], 0, 70)]))
+    assert ranges(plan.stores) == [(0, 16, 0, [[1, 2]])]
+    looks = CountingTracker(side)
+    for computed in range(70, 120):
+        side.plan(output(running=[("a", None, computed, 1)]))
+    assert looks.count == 0

@@ -11,7 +11,7 @@ import pytest
 
 from lmcache.integration.vllm.lazy_worker_side import LazyWorkerSide
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
-from lmcache.integration.vllm.scheduler_side import StepPlan
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.store_receipts import StoreReceipts
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.v1.multiprocess.futures import MessagingFuture

@@ -50,7 +50,8 @@ class ServerHealth:
         self._wake = threading.Event()
         self._wait = self._wake.wait if wait is None else wait
         self._thread: threading.Thread | None = None
-        self._is_healthy = True
+        self.is_healthy = True
+        """Whether requests may be sent."""
         self._is_stopped = False
         self._losses = 0
         self._ping: MessagingFuture[bool] | None = None
@@ -61,11 +62,6 @@ class ServerHealth:
                 interval,
             )
         client.on_connection_lost(self._connection_lost)
-
-    @property
-    def is_healthy(self) -> bool:
-        """Whether requests may be sent."""
-        return self._is_healthy
 
     def start(self) -> None:
         """Starts pinging; does nothing when it already runs or was stopped."""
@@ -111,7 +107,7 @@ class ServerHealth:
             return
         if answer is False:
             self._degrade("has forgotten this client")
-        if not self._is_healthy:
+        if not self.is_healthy:
             self._resume()
 
     def _answer(self) -> bool:
@@ -132,14 +128,14 @@ class ServerHealth:
         with self._lock:
             if self._losses != losses or self._is_stopped:
                 return
-            self._is_healthy = True
+            self.is_healthy = True
         logger.info("cache server %s answers again: resuming normal operation", self._client.url)
 
     def _degrade(self, reason: str) -> None:
         with self._lock:
             if self._is_stopped:
                 return
-            was_healthy, self._is_healthy = self._is_healthy, False
+            was_healthy, self.is_healthy = self.is_healthy, False
         if was_healthy:
             logger.warning(
                 "cache server %s %s: entering degraded mode, prompts are computed without it", self._client.url, reason
@@ -156,7 +152,7 @@ class ServerHealth:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            self._wait(self._interval if self._is_healthy else min(self._interval, UNHEALTHY_INTERVAL))
+            self._wait(self._interval if self.is_healthy else min(self._interval, UNHEALTHY_INTERVAL))
             self._wake.clear()
             if self._is_stopped:
                 return

@@ -48,6 +48,7 @@ class WireClient:
         self._on_lost: list[Callable[[], None]] = []
         self._controls: list[tuple[int, int, bytes]] = []
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._is_woken = False
         self._thread = threading.Thread(target=self._run, name=f"lmcache-{url}", daemon=True)
         self._thread.start()
 
@@ -160,16 +161,20 @@ class WireClient:
             self._control(request, b"cancel")
 
     def _wake(self) -> None:
+        """Wakes the I/O thread, unless somebody has and it did not look yet."""
+        if self._is_woken:
+            return
         with self._lock:
-            if self._wake_write < 0:
-                return
-            with contextlib.suppress(BlockingIOError):  # A full pipe wakes as well.
-                os.write(self._wake_write, b"\0")
+            if self._wake_write >= 0:
+                self._is_woken = True
+                with contextlib.suppress(BlockingIOError):  # A full pipe wakes as well.
+                    os.write(self._wake_write, b"\0")
 
     # The I/O thread
 
     def _run(self) -> None:
         connection: Connection | None = None
+        poller = self._poller(None)
         pause = SHORTEST_PAUSE
         retry_at = 0.0
         try:
@@ -177,8 +182,9 @@ class WireClient:
                 now = time.monotonic()
                 if connection is None and now >= retry_at:
                     connection = Connection(self._context, self.url)
+                    poller = self._poller(connection)
                 self._expire(now)
-                self._poll(connection, retry_at)
+                self._poll(poller, retry_at if connection is None else None)
                 if connection is None:
                     continue
                 was_connected = self._is_connected
@@ -186,7 +192,7 @@ class WireClient:
                     pause = SHORTEST_PAUSE if self._is_connected else pause
                     continue
                 connection.close()
-                connection = None
+                connection, poller = None, self._poller(None)
                 self._lose(was_connected or self._is_connected)
                 retry_at = time.monotonic() + pause
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -205,22 +211,27 @@ class WireClient:
                 self._wake_read = self._wake_write = -1
             _fail(requests, ConnectionLostError("the client is closed"))
 
-    def _poll(self, connection: Connection | None, retry_at: float) -> None:
-        poller = zmq.Poller()
-        poller.register(self._wake_read, zmq.POLLIN)
-        if connection is not None:
-            for socket in connection.pollable:
-                poller.register(socket, zmq.POLLIN)
+    def _poll(self, poller: zmq.Poller, is_connecting_at: float | None) -> None:
+        """Waits for input, for a caller, for a deadline or for the time of the next connection."""
         now = time.monotonic()
         with self._lock:
             deadline = self._requests.next_deadline()
         wait = _LONGEST_POLL if deadline is None else min(_LONGEST_POLL, deadline - now)
-        if connection is None:
-            wait = min(wait, retry_at - now)
+        if is_connecting_at is not None:
+            wait = min(wait, is_connecting_at - now)
         poller.poll(max(0, int(wait * 1000) + 1))
-        with contextlib.suppress(BlockingIOError):
-            while os.read(self._wake_read, 4096):
-                pass
+        if self._is_woken:
+            # Both at once: a byte that is read without this would let nobody write another one.
+            with self._lock, contextlib.suppress(BlockingIOError):
+                self._is_woken = False
+                os.read(self._wake_read, 64)
+
+    def _poller(self, connection: Connection | None) -> zmq.Poller:
+        poller = zmq.Poller()
+        poller.register(self._wake_read, zmq.POLLIN)
+        for socket in () if connection is None else connection.pollable:
+            poller.register(socket, zmq.POLLIN)
+        return poller
 
     def _serve(self, connection: Connection) -> bool:
         """Receives and sends what there is; returns whether the connection goes on."""

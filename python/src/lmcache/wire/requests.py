@@ -13,7 +13,7 @@ from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.v1.multiprocess.streams import MessagingStream
 
 
-@dataclass
+@dataclass(slots=True)
 class PendingRequest:
     """One request. `generation` is the only connection it may travel on, none for whichever comes.
 

@@ -225,7 +225,7 @@ class InProcessScheduler(SchedulerSide):
             if tracker is not None and computed < reached - 1:
                 logger.warning("request %s is computed again from token %d on", request_id, computed)
                 tracker.stored = min(tracker.stored, computed - computed % self._chunk_size)
-                self._storing[request_id] = tracker
+                self._watch(tracker)
                 self._held.clear()
                 recovered.append(request_id)
                 del self._reached[request_id]

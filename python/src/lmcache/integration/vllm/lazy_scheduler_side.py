@@ -10,8 +10,9 @@ from lmcache.integration.vllm.geometry import Geometry
 from lmcache.integration.vllm.lazy_offload import LazyOffload
 from lmcache.integration.vllm.request_tracker import RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
-from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
+from lmcache.integration.vllm.scheduler_side import SchedulerSide
 from lmcache.integration.vllm.settings import LazyOffloadSettings
+from lmcache.integration.vllm.step_plan import StepPlan
 
 
 class LazySchedulerSide(SchedulerSide):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmcache.integration.vllm.scheduler_side import StepPlan
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.store_receipts import StoreReceipts
 from lmcache.integration.vllm.worker_side import WorkerSide
 

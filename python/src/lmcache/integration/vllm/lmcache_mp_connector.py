@@ -1,5 +1,5 @@
 # lmcache · SPDX-License-Identifier: Apache-2.0
-"""vLLM's connector for the multi-process mode. Imports vLLM."""
+"""vLLM's connector for the multi-process mode. Imports vLLM; what only one of its roles needs, when that is built."""
 
 from __future__ import annotations
 
@@ -10,25 +10,17 @@ from typing import TYPE_CHECKING, Any
 from vllm.distributed.kv_transfer.kv_connector.v1 import base as _base
 from vllm.distributed.kv_transfer.kv_connector.v1.base import KVConnectorBase_V1, KVConnectorMetadata, KVConnectorRole
 
-from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
-from lmcache.integration.vllm.geometry import Geometry, check_steps
-from lmcache.integration.vllm.lazy_metadata import LMCacheMPWorkerMetadata, check_engine
-from lmcache.integration.vllm.lazy_offload import LazyOffload
-from lmcache.integration.vllm.lazy_scheduler_side import LazySchedulerSide
-from lmcache.integration.vllm.lazy_worker_side import LazyWorkerSide
-from lmcache.integration.vllm.load_mode import LoadMode, hindrance
-from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
-from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
-from lmcache.integration.vllm.scheduler_side import SchedulerSide, StepPlan
-from lmcache.integration.vllm.settings import ConnectorSettings
-from lmcache.integration.vllm.store_receipts import StoreReceipts
-from lmcache.integration.vllm.utils import layout_hints, mla_only
-from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
-from lmcache.integration.vllm.worker_side import WorkerSide
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.utils import init_logger
 
 if TYPE_CHECKING:
     import torch
+
+    from lmcache.integration.vllm.lazy_offload import LazyOffload
+    from lmcache.integration.vllm.load_mode import LoadMode
+    from lmcache.integration.vllm.scheduler_side import SchedulerSide
+    from lmcache.integration.vllm.store_receipts import StoreReceipts
+    from lmcache.integration.vllm.worker_side import WorkerSide
 
 logger = init_logger(__name__)
 
@@ -66,6 +58,12 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
     def __init__(self, vllm_config: Any, role: KVConnectorRole, kv_cache_config: Any = None) -> None:
         super().__init__(vllm_config, role, kv_cache_config)
+        from lmcache.integration.vllm.context_parallel import cache_model_name, check_context_parallel
+        from lmcache.integration.vllm.geometry import Geometry, check_steps
+        from lmcache.integration.vllm.parallel_strategy import ParallelStrategy
+        from lmcache.integration.vllm.settings import ConnectorSettings
+        from lmcache.integration.vllm.utils import mla_only
+
         transfer = vllm_config.kv_transfer_config
         parallel = vllm_config.parallel_config
         self._layout_source = (vllm_config, kv_cache_config)
@@ -80,6 +78,8 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         self._is_storing = transfer.kv_role in ("kv_producer", "kv_both")
         lazy = self._settings.lazy_offload
         if lazy is not None:
+            from lmcache.integration.vllm.lazy_metadata import check_engine
+
             check_engine(vllm_config)
         self._lazy: LazyOffload | None = None
         self._receipts: StoreReceipts | None = None
@@ -119,6 +119,9 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             is_first = int(getattr(parallel, "data_parallel_rank", 0)) == 0 and rank == 0
             ensure_server(urls[0], self._settings.autostart, is_first and role == KVConnectorRole.WORKER)
         if role == KVConnectorRole.SCHEDULER:
+            from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
+            from lmcache.integration.vllm.scheduler_side import SchedulerSide
+
             adapter = LMCacheMPSchedulerAdapter(**arguments)
             parts = (
                 adapter,
@@ -128,18 +131,28 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
                 self._load_mode(vllm_config, adapter.replies_when_loaded),
             )
             if lazy is not None and self._is_storing:
+                from lmcache.integration.vllm.lazy_scheduler_side import LazySchedulerSide
+
                 self._scheduler = side = LazySchedulerSide(*parts, settings=lazy, ranks=world_size)
                 self._lazy = side.lazy
             else:
                 self._scheduler = SchedulerSide(*parts)
             logger.info("cache servers %s, chunks of %d tokens", ", ".join(urls), adapter.chunk_size)
         elif lazy is not None and self._is_storing:
+            from lmcache.integration.vllm.lazy_worker_side import LazyWorkerSide
+            from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+
             self._worker = worker = LazyWorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
             self._receipts = worker.receipts
         else:
+            from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
+            from lmcache.integration.vllm.worker_side import WorkerSide
+
             self._worker = WorkerSide(LMCacheMPWorkerAdapter(**arguments), geometry)
 
     def _load_mode(self, vllm_config: Any, is_announced: bool) -> LoadMode:
+        from lmcache.integration.vllm.load_mode import LoadMode, hindrance
+
         keeps_pool = hasattr(KVConnectorBase_V1, "bind_gpu_block_pool")
         why = hindrance(vllm_config, self._has_groups, is_announced, keeps_pool)
         if why is not None and self._settings.load_mode != "async":
@@ -159,6 +172,8 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
 
     def register_kv_caches(self, kv_caches: dict[str, torch.Tensor]) -> None:
         """Makes the cache's memory known to the server."""
+        from lmcache.integration.vllm.utils import layout_hints
+
         assert self._worker is not None
         hints = layout_hints(*self._layout_source)
         if getattr(self._layout_source[1], "has_mamba_layers", False):
@@ -224,6 +239,8 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
         """The deferred stores that ended since the last step, none when there are none."""
         if self._receipts is None:
             return None
+        from lmcache.integration.vllm.lazy_metadata import LMCacheMPWorkerMetadata
+
         completed, failed = self._receipts.take()
         return LMCacheMPWorkerMetadata(completed, failed) if completed else None
 
@@ -291,6 +308,8 @@ class LMCacheMPConnector(KVConnectorBase_V1, _SupportsHMA):  # type: ignore[misc
             # A request that computes in the same step has its blocks in the engine's cache already.
             self._block_pool.evict_blocks(self._scheduler.spoiled_blocks(failed))
         if self._lazy is not None:
+            from lmcache.integration.vllm.lazy_metadata import LMCacheMPWorkerMetadata
+
             told = connector_output.kv_connector_worker_meta
             if isinstance(told, LMCacheMPWorkerMetadata):
                 self._lazy.ended(told.completed, told.failed)

@@ -25,6 +25,8 @@ class LoadMode:
 
     def __init__(self, default: str = "async", hindrance: str | None = None) -> None:
         """`hindrance` says why the engine cannot load inline; none where it can."""
+        self.is_possible = hindrance is None
+        """Whether any load can be a part of its step."""
         self._default = default
         self._hindrance = hindrance
         self._has_complained = False

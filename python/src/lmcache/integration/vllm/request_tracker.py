@@ -26,7 +26,7 @@ class RequestState(enum.Enum):
     """A load failed: the next attempt computes."""
 
 
-@dataclass
+@dataclass(slots=True)
 class RequestTracker:
     """One attempt of one request; a preempted request gets another tracker.
 
@@ -34,6 +34,7 @@ class RequestTracker:
     and so does `most_stored`, behind which nothing is stored whatever the engine's options say.
     """
 
+    request_id: str
     request: Any
     tokens: EncodedTokens
     salt: str
@@ -61,31 +62,33 @@ class RequestTracker:
         tokens = _known_tokens(request) if is_cacheable else []
         if features := getattr(request, "mm_features", None):
             tokens = substituted(tokens, features)
+        sampling = getattr(request, "sampling_params", None)
         return RequestTracker(
+            request.request_id,
             request,
             EncodedTokens(tokens),
             _salt_of(request),
-            request_configs(request),
-            int(getattr(request, "num_preemptions", 0)),
+            None if getattr(sampling, "extra_args", None) is None else request_configs(request),
+            getattr(request, "num_preemptions", 0),
             is_cacheable,
         )
 
-    @property
-    def request_id(self) -> str:
-        """The engine's name of the request."""
-        name: str = self.request.request_id
-        return name
-
-    def store_limit(self, save_decode_cache: bool) -> int:
-        """Tokens that may be stored at most, whatever else comes."""
-        known = len(self.request.all_token_ids)
-        limit = known if save_decode_cache else min(known, self.request.num_prompt_tokens)
+    def most_storable(self, save_decode_cache: bool) -> int | None:
+        """Tokens that may be stored at most, however long the answer becomes; none for no limit."""
+        if not self.is_cacheable:
+            return 0
+        limits = [] if save_decode_cache else [self.request.num_prompt_tokens]
         wanted = (self.configs or {}).get("lmcache.max_offload_tokens")
         if isinstance(wanted, int) and not isinstance(wanted, bool):
-            limit = min(limit, max(0, wanted))
+            limits.append(max(0, wanted))
         if self.most_stored is not None:
-            limit = min(limit, self.most_stored)
-        return limit if self.is_cacheable else 0
+            limits.append(self.most_stored)
+        return min(limits, default=None)
+
+    def store_limit(self, save_decode_cache: bool) -> int:
+        """Tokens that may be stored now."""
+        known, most = len(self.request.all_token_ids), self.most_storable(save_decode_cache)
+        return known if most is None else min(known, most)
 
     def tokens_until(self, end: int) -> EncodedTokens:
         """At least the first `end` tokens; those generated since the lookup are taken from the request."""

@@ -12,11 +12,12 @@ from typing import Any
 from lmcache.health.server_health import ServerHealth
 from lmcache.integration.vllm.adapter_arguments import AdapterArguments
 from lmcache.integration.vllm.chunk_size import ask_capabilities, ask_chunk_size
-from lmcache.integration.vllm.lookup import Lookup, ServerLookup
+from lmcache.integration.vllm.lookup import Lookup
 from lmcache.integration.vllm.settings import is_usable_salt
 from lmcache.utils import init_logger
 from lmcache.v1.multiprocess.futures import MessagingFuture
 from lmcache.wire.client import WireClient
+from lmcache.wire.courier import Courier
 from lmcache.wire.tokens import EncodedTokens, as_payload
 from lmcache.wire.types import BlockAllocationRecord, CacheKey
 
@@ -38,6 +39,8 @@ class LMCacheMPSchedulerAdapter:
         self._mq_timeout = arguments.mq_timeout
         self._clients = [WireClient(url, arguments.context, arguments.mq_timeout) for url in arguments.urls]
         self._health = [ServerHealth(client, arguments.heartbeat_interval) for client in self._clients]
+        # Requests leave in the order of the calls that make them.
+        self._courier = Courier("lmcache-courier")
         self._lookups: dict[str, Lookup] = {}
         self._said: set[str] = set()
         try:
@@ -54,7 +57,10 @@ class LMCacheMPSchedulerAdapter:
     @property
     def is_healthy(self) -> bool:
         """Whether all servers can be relied on."""
-        return all(health.is_healthy for health in self._health)
+        for health in self._health:
+            if not health.is_healthy:
+                return False
+        return True
 
     def num_blocks_per_chunk(self) -> int:
         """The engine's blocks in one chunk."""
@@ -72,34 +78,45 @@ class LMCacheMPSchedulerAdapter:
         """Begins a lookup of a whole prompt; does nothing when the request already has one."""
         if request_id in self._lookups:
             return
-        if block_hashes or _are_hashes(token_ids):
+        count = token_ids.count if isinstance(token_ids, EncodedTokens) else len(token_ids)
+        if block_hashes or (not isinstance(token_ids, EncodedTokens) and _are_hashes(token_ids)):
+            count = 0
             self._say_once("lookups by block hash (vLLM up to 0.16) find nothing; use vLLM 0.17 or later")
             token_ids = ()
-        length = max(0, len(token_ids) - reserve_last_token)
-        end = length - length % self.chunk_size
-        usable = end > 0 and is_usable_salt(cache_salt)
-        parts: list[ServerLookup] = []
+        chunks = max(0, count - 1 if reserve_last_token else count) // self.chunk_size
+        is_usable = chunks > 0 and (not cache_salt or is_usable_salt(cache_salt))
         for health in self._health:
             health.start()
-        if usable and self.is_healthy:
-            key = self._key(token_ids, 0, end, request_id, cache_salt, request_configs)
-            parts = [ServerLookup(client, key, self._mq_timeout) for client in self._clients]
-        self._lookups[request_id] = Lookup(parts, end // self.chunk_size)
+            is_usable = is_usable and health.is_healthy
+        self._lookups[request_id] = lookup = Lookup(chunks, is_usable)
+        if is_usable:
+            tokens = as_payload(token_ids)
+            end = chunks * self.chunk_size
+            self._courier.hand(self._look_up, lookup, tokens, end, request_id, cache_salt, request_configs)
+
+    def _look_up(self, lookup: Lookup, *key: Any) -> None:
+        """Runs on the courier's thread."""
+        try:
+            tokens, end, *rest = key
+            lookup.begin(self._clients, self._key(tokens, 0, end, *rest), self._mq_timeout)
+        except Exception:
+            lookup.give_up()
+            raise
 
     def check_lookup_result(self, request_id: str) -> int | None:
         """The tokens found, a whole number of chunks; none while it is not known."""
         lookup = self._lookups.get(request_id)
         if lookup is None:
             return 0
-        if lookup.chunks is None and not self.is_healthy:
-            lookup.give_up()
-        was_known = lookup.chunks is not None
-        chunks = lookup.poll()
-        if chunks is not None and not was_known:
+        if lookup.chunks is None:
+            if not self.is_healthy:
+                lookup.give_up()
+            elif lookup.poll() is None:
+                return None
             for part in lookup.parts:
                 if part.error is not None:
                     self._say_once(f"a lookup failed and counts as a miss: {part.error}")
-        return None if chunks is None else chunks * self.chunk_size
+        return (lookup.chunks or 0) * self.chunk_size
 
     def surplus_of(self, request_id: str) -> int:
         """The most tokens that any server holds leases for; at least the result."""
@@ -125,7 +142,7 @@ class LMCacheMPSchedulerAdapter:
         start = -(-start // self.chunk_size) * self.chunk_size
         end -= end % self.chunk_size
         lookup = self._lookups.get(request_id)
-        if start >= end or (lookup is not None and not lookup.parts):
+        if start >= end or (lookup is not None and not lookup.is_sent):
             return
         key = self._key(token_ids, start, end, request_id, cache_salt, request_configs)
         self._tell("free_lookup_locks", key, 1)
@@ -138,7 +155,9 @@ class LMCacheMPSchedulerAdapter:
     def end_sessions(self, request_ids: Iterable[str], seconds: float = 1.0) -> None:
         """Several requests are over, and so is the engine: waits up to `seconds` until the servers know."""
         deadline = time.monotonic() + seconds
-        futures = [future for name in request_ids for future in self._tell("end_session", name)]
+        if not self._courier.wait(seconds):
+            return
+        futures = [future for name in request_ids for future in self._send("end_session", name)]
         for future in futures:
             with contextlib.suppress(Exception):
                 future.wait(max(0.0, deadline - time.monotonic()))
@@ -160,6 +179,8 @@ class LMCacheMPSchedulerAdapter:
     def reset_cache(self) -> bool:
         """Empties the servers of what nobody uses; returns whether all of them did."""
         try:
+            # Behind what was asked for before, as all requests.
+            self._courier.wait(self._mq_timeout)
             for future in [client.submit("clear", False, timeout=self._mq_timeout) for client in self._clients]:
                 future.result(self._mq_timeout)
         except Exception as error:
@@ -168,7 +189,8 @@ class LMCacheMPSchedulerAdapter:
         return True
 
     def shutdown(self) -> None:
-        """Ends pings and connections."""
+        """Ends pings and connections, behind what was asked for before."""
+        self._courier.close()
         for health in self._health:
             # Not waited for yet: a ping to a server that is gone ends with its client.
             health.stop(timeout=0)
@@ -200,7 +222,11 @@ class LMCacheMPSchedulerAdapter:
             strategy.num_readers,
         )
 
-    def _tell(self, operation: str, *payloads: Any) -> list[MessagingFuture[Any]]:
+    def _tell(self, operation: str, *payloads: Any) -> None:
+        self._courier.hand(self._send, operation, *payloads)
+
+    def _send(self, operation: str, *payloads: Any) -> list[MessagingFuture[Any]]:
+        """Runs on the courier's thread, or while that has nothing to do."""
         futures = []
         for client, health in zip(self._clients, self._health, strict=True):
             if health.is_healthy:
@@ -214,5 +240,5 @@ class LMCacheMPSchedulerAdapter:
             logger.warning("%s", text)
 
 
-def _are_hashes(tokens: EncodedTokens | Sequence[Any]) -> bool:
-    return not isinstance(tokens, EncodedTokens) and len(tokens) > 0 and isinstance(tokens[0], (bytes, bytearray))
+def _are_hashes(tokens: Sequence[Any]) -> bool:
+    return len(tokens) > 0 and isinstance(tokens[0], (bytes, bytearray))

@@ -5,30 +5,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+from lmcache.integration.vllm.due_requests import DueRequests
 from lmcache.integration.vllm.geometry import NULL_BLOCK, Geometry, check_chunk
 from lmcache.integration.vllm.load_mode import LoadMode
 from lmcache.integration.vllm.load_store_op import LoadStoreOp
 from lmcache.integration.vllm.request_tracker import RequestState, RequestTracker
 from lmcache.integration.vllm.scheduler_adapter import LMCacheMPSchedulerAdapter
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 
 
 LOOKUP_SECONDS = 0.003
 """How long a request that is alone waits for its lookup within a step."""
-
-
-@dataclass
-class StepPlan:
-    """What the workers have to do in one step."""
-
-    loads: list[TransferEntry] = field(default_factory=list)
-    stores: list[TransferEntry] = field(default_factory=list)
-    must_flush: bool = False
-    begins_early: bool = False
-    """Whether nothing is written to the blocks of loads between the step's arrival and its forward pass."""
 
 
 class SchedulerSide:
@@ -53,11 +43,16 @@ class SchedulerSide:
         self._chunk_size = adapter.chunk_size
         self._loading: list[RequestTracker] = []
         self._span = geometry.common_span
+        # The state behind the last token is of no use: that token is computed once more.
+        self._lookup_options = {"reserve_last_token": True} if geometry.has_recurrent else {}
         # Blocks that leave a window go to other requests while the store of their chunk may still read them.
         self._has_windows = geometry.has_windows
         self._load_mode = load_mode or LoadMode()
+        self._can_load_inline = self._load_mode.is_possible
         self._stored_before = False
+        # Only these gain something to store; the others are not looked at any more.
         self._storing: dict[str, RequestTracker] = {}
+        self._due = DueRequests()
         self._clock = clock
         self._lookup_seconds: list[float] = []
 
@@ -68,11 +63,13 @@ class SchedulerSide:
 
     def matched_tokens(self, request: Any, num_computed_tokens: int) -> tuple[int | None, bool]:
         """Tokens beyond the engine's own that a load would bring, none while it is not known."""
-        tracker = self._tracker_for(request)
-        if tracker.state is not RequestState.PREFETCHING:
-            return 0, False
+        tracker = self.trackers.get(request.request_id)
+        if tracker is None or tracker.state is not RequestState.PREFETCHING:
+            tracker = self._tracker_for(request)
+            if tracker.state is not RequestState.PREFETCHING:
+                return 0, False
         hit = self.adapter.check_lookup_result(tracker.request_id)
-        if hit is None and not tracker.was_awaited and self._is_inline(tracker):
+        if hit is None and self._can_load_inline and not tracker.was_awaited and self._is_inline(tracker):
             hit = self._await_lookup(tracker)
         if hit is None:
             return None, True
@@ -84,7 +81,7 @@ class SchedulerSide:
         # The engine needs at least one token to compute.
         usable = hit - 1 if hit >= request.num_tokens else hit
         extra = max(0, usable - num_computed_tokens)
-        tracker.is_inline = extra > 0 and self._is_inline(tracker)
+        tracker.is_inline = extra > 0 and self._can_load_inline and self._is_inline(tracker)
         return extra, extra > 0 and not tracker.is_inline
 
     def blocks_allocated(self, request: Any, block_ids: Sequence[Sequence[int]], num_external_tokens: int) -> None:
@@ -118,17 +115,20 @@ class SchedulerSide:
             plan.begins_early = not getattr(output, "new_block_ids_to_zero", None)
             self._loading.clear()
         if self._is_storing:
+            if self._storing and output.num_scheduled_tokens:
+                self._due.advance(max(output.num_scheduled_tokens.values()))
+                self._plan_running(output, plan)
+            if running.resumed_req_ids:
+                self._plan_resumed(output, plan)
             if output.scheduled_new_reqs:
                 self._plan_new(output, plan)
-            if running.resumed_req_ids or (self._storing and running.req_ids):
-                self._plan_running(output, plan)
         self._stored_before = bool(plan.stores)
         return plan
 
     def finished(self, request: Any) -> tuple[bool, dict[str, Any] | None]:
         """The request is over: whether its blocks must stay until its stores ended, and what to tell the client."""
         tracker = self.trackers.pop(request.request_id, None)
-        self._storing.pop(request.request_id, None)
+        self._unwatch(request.request_id)
         if tracker is None:
             return False, None
         self._loading = [waiting for waiting in self._loading if waiting is not tracker]
@@ -186,11 +186,13 @@ class SchedulerSide:
         tracker.has_stores = has_stores
         tracker.lookup_started_at = self._clock()
         self.trackers[tracker.request_id] = tracker
-        self._storing.pop(tracker.request_id, None)
-        # The state behind the last token is of no use: that token is computed once more.
-        more = {"reserve_last_token": True} if self._geometry.has_recurrent else {}
+        self._unwatch(tracker.request_id)
         self.adapter.maybe_submit_lookup_request(
-            tracker.request_id, tracker.tokens, cache_salt=tracker.salt, request_configs=tracker.configs, **more
+            tracker.request_id,
+            tracker.tokens,
+            cache_salt=tracker.salt,
+            request_configs=tracker.configs,
+            **self._lookup_options,
         )
         return tracker
 
@@ -229,44 +231,76 @@ class SchedulerSide:
         for new in output.scheduled_new_reqs:
             tracker = self.trackers.get(new.req_id)
             if tracker is not None:
-                tracker.block_ids = self._geometry.chosen(new.block_ids)
-                self._storing[new.req_id] = tracker
-                self._advance(tracker, new.num_computed_tokens, output, plan)
+                self._admit(tracker, new.block_ids, new.num_computed_tokens, output, plan)
 
-    def _plan_running(self, output: Any, plan: StepPlan) -> None:
+    def _plan_resumed(self, output: Any, plan: StepPlan) -> None:
         running = output.scheduled_cached_reqs
         for index, request_id in enumerate(running.req_ids):
             tracker = self.trackers.get(request_id) if request_id in running.resumed_req_ids else None
             if tracker is not None:
-                self._storing[request_id] = tracker
+                computed = running.num_computed_tokens[index]
+                self._admit(tracker, running.new_block_ids[index], computed, output, plan)
+
+    def _plan_running(self, output: Any, plan: StepPlan) -> None:
+        """What the step makes whole of requests that went on, of which only those are looked at that are due."""
+        running = output.scheduled_cached_reqs
+        blocks = running.new_block_ids
+        if blocks.count(None) < len(blocks):
+            self._take_blocks(running)
+        due = self._due.take()
+        if not due:
+            return
+        position = {request_id: index for index, request_id in enumerate(running.req_ids)}
+        for request_id in sorted(due, key=lambda name: position.get(name, -1)):
+            tracker, index = self._storing.get(request_id), position.get(request_id)
+            if tracker is None or request_id in running.resumed_req_ids:
+                continue
+            if index is None:
+                # It is not part of this step, and gains nothing by it.
+                self._due.wait(request_id, 0)
             else:
-                tracker = self._storing.get(request_id)
-                if tracker is None:
-                    continue
-            blocks = running.new_block_ids[index]
-            if blocks is not None:
-                chosen = self._geometry.chosen(blocks)
-                if request_id in running.resumed_req_ids:
-                    tracker.block_ids = chosen
-                else:
-                    for known, more in zip(tracker.block_ids, chosen, strict=True):
-                        known += more
-            self._advance(tracker, running.num_computed_tokens[index], output, plan)
+                self._advance(tracker, running.num_computed_tokens[index], output, plan)
+
+    def _take_blocks(self, running: Any) -> None:
+        """Blocks that requests were given behind those they had."""
+        for request_id, blocks in zip(running.req_ids, running.new_block_ids, strict=True):
+            tracker = None if blocks is None else self._storing.get(request_id)
+            if tracker is not None and request_id not in running.resumed_req_ids:
+                for known, more in zip(tracker.block_ids, self._geometry.chosen(blocks), strict=True):
+                    known += more
+
+    def _admit(self, tracker: RequestTracker, block_ids: Any, computed: int, output: Any, plan: StepPlan) -> None:
+        """The request begins to run, or to run again, with these blocks."""
+        if block_ids is not None:
+            tracker.block_ids = self._geometry.chosen(block_ids)
+        self._storing[tracker.request_id] = tracker
+        self._advance(tracker, computed, output, plan)
+
+    def _watch(self, tracker: RequestTracker) -> None:
+        """Looks at the request in the next step, because what is stored of it is less than was thought."""
+        self._storing[tracker.request_id] = tracker
+        self._due.wait(tracker.request_id, 0)
+
+    def _unwatch(self, request_id: str) -> None:
+        if self._storing.pop(request_id, None) is not None:
+            self._due.forget(request_id)
 
     def _advance(self, tracker: RequestTracker, computed: int, output: Any, plan: StepPlan) -> None:
         """The request is computed further in this step: stores what that makes whole."""
         reached = computed + output.num_scheduled_tokens[tracker.request_id]
-        if reached < tracker.stored + self._chunk_size:
-            return
-        limit = tracker.store_limit(self._save_decode_cache)
-        known = min(limit, reached, self._geometry.covered(tracker.block_ids))
-        start, end = tracker.stored, known - known % self._chunk_size
-        if end > start:
-            tracker.stored = end
-            self._store(tracker, start, end, computed, output, plan)
-        if not self._save_decode_cache and tracker.stored + self._chunk_size > limit:
-            # No further step can make a chunk of the prompt whole.
-            self._storing.pop(tracker.request_id, None)
+        if reached >= tracker.stored + self._chunk_size:
+            limit = tracker.store_limit(self._save_decode_cache)
+            known = min(limit, reached, self._geometry.covered(tracker.block_ids))
+            start, end = tracker.stored, known - known % self._chunk_size
+            if end > start:
+                tracker.stored = end
+                self._store(tracker, start, end, computed, output, plan)
+        most = tracker.most_storable(self._save_decode_cache)
+        if most is not None and tracker.stored + self._chunk_size > most:
+            # No further step can make a chunk whole that may be stored.
+            self._unwatch(tracker.request_id)
+        else:
+            self._due.wait(tracker.request_id, max(1, tracker.stored + self._chunk_size - reached))
 
     def _store(
         self, tracker: RequestTracker, start: int, end: int, computed: int, output: Any, plan: StepPlan

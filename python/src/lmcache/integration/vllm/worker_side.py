@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lmcache.events.placements import ChunkEvent
 from lmcache.integration.vllm.geometry import Geometry, check_chunk
 from lmcache.integration.vllm.inline_loads import InlineLoads
-from lmcache.integration.vllm.scheduler_side import StepPlan
+from lmcache.integration.vllm.step_plan import StepPlan
 from lmcache.integration.vllm.transfer_entry import TransferEntry
 from lmcache.integration.vllm.worker_adapter import LMCacheMPWorkerAdapter
 from lmcache.transfer.job import TransferFuture

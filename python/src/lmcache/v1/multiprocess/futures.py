@@ -24,8 +24,8 @@ class MessagingFuture(Generic[T]):
         self._event: threading.Event | None = None
         self._value: Any = None
         self._error: BaseException | None = None
-        self._references: list[Any] = []
-        self._callbacks: list[Callable[[MessagingFuture[T]], None]] = []
+        self._references: list[Any] | None = None
+        self._callbacks: list[Callable[[MessagingFuture[T]], None]] | None = None
 
     def query(self) -> bool:
         """Whether it is completed; never waits."""
@@ -71,6 +71,8 @@ class MessagingFuture(Generic[T]):
         """Calls `callback` once it is completed, on the completing thread, or at once when it already is."""
         with self._lock:
             if not self._is_done:
+                if self._callbacks is None:
+                    self._callbacks = []
                 self._callbacks.append(callback)
                 return
         callback(self)
@@ -79,12 +81,14 @@ class MessagingFuture(Generic[T]):
         """Keeps `value` alive until completion."""
         with self._lock:
             if not self._is_done:
+                if self._references is None:
+                    self._references = []
                 self._references.append(value)
 
     def release_references(self) -> None:
         """Lets go of what `retain_reference` kept."""
         with self._lock:
-            self._references.clear()
+            self._references = None
 
     def to_device_future(self, device: Any = None, event_backend: Any = None) -> DeviceMessagingFuture[Any]:
         """This future as one whose payload is `(event handle, value)`."""
@@ -99,11 +103,11 @@ class MessagingFuture(Generic[T]):
             if self._is_done:
                 return
             self._value, self._error, self._is_done = value, error, True
-            callbacks, self._callbacks = self._callbacks, []
-            self._references.clear()
+            callbacks, self._callbacks = self._callbacks, None
+            self._references = None
             if self._event is not None:
                 self._event.set()
-        for callback in callbacks:
+        for callback in callbacks or ():
             callback(self)
 
 
