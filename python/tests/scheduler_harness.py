@@ -105,7 +105,9 @@ class Setup:
 def vllm_config(setup: Setup, rank: int = 0) -> Any:
     (setup.folder / "config.json").write_text(json.dumps(MODEL))
     host, port = setup.url.rsplit(":", 1)
-    options = {"host": host, "port": int(port), "mq_timeout": 5, "heartbeat_interval": 1000, **setup.options}
+    # Tests that are not about the load mode watch loads arrive between steps.
+    common = {"mq_timeout": 5, "heartbeat_interval": 1000, "load_mode": "async"}
+    options = {"host": host, "port": int(port), **common, **setup.options}
     config = VllmConfig(
         model_config=ModelConfig(
             model=str(setup.folder), skip_tokenizer_init=True, dtype="float32", max_model_len=2048, enforce_eager=True
