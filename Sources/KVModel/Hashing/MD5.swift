@@ -1,13 +1,18 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
-/// MD5 (RFC 1321), for the diagnostic route that promises it. Not for security.
-struct MD5 {
+/// MD5, for a diagnostic route and a storage service that ask for it. Not for security.
+///
+/// Source: RFC 1321.
+package struct MD5 {
     private var state: (UInt32, UInt32, UInt32, UInt32) = (0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476)
     private var tail: [UInt8] = []
     private var byteCount: UInt64 = 0
 
+    /// Begins an empty message.
+    package init() {}
+
     /// Hashes further bytes.
-    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
         self.byteCount &+= UInt64(bytes.count)
         var position = 0
         if !self.tail.isEmpty {
@@ -24,22 +29,22 @@ struct MD5 {
         self.tail.append(contentsOf: bytes[position...])
     }
 
-    /// The digest of everything so far, in lower-case hex.
-    func hexDigest() -> String {
+    /// The 16 bytes of the digest of everything so far.
+    package func digest() -> [UInt8] {
         var copy = self
         var padding: [UInt8] = [0x80]
         padding.append(contentsOf: repeatElement(0, count: (119 - self.tail.count) % 64))
         withUnsafeBytes(of: (self.byteCount &* 8).littleEndian) { padding.append(contentsOf: $0) }
         padding.withUnsafeBytes { copy.update($0) }
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        for word in [copy.state.0, copy.state.1, copy.state.2, copy.state.3] {
-            for shift in [UInt32(0), 8, 16, 24] {
-                let byte = Int(truncatingIfNeeded: (word >> shift) & 0xff)
-                text.append(digits[byte >> 4])
-                text.append(digits[byte & 15])
-            }
+        return [copy.state.0, copy.state.1, copy.state.2, copy.state.3].flatMap { word in
+            [UInt32(0), 8, 16, 24].map { UInt8(truncatingIfNeeded: word >> $0) }
         }
+    }
+
+    /// The digest in lower-case hex.
+    package func hexDigest() -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        let text = self.digest().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
         return String(decoding: text, as: UTF8.self)
     }
 

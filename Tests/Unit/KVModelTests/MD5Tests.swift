@@ -1,8 +1,7 @@
 // lmcache · SPDX-License-Identifier: Apache-2.0
 
+import KVModel
 import Testing
-
-@testable import DeviceTransfer
 
 @Suite struct MD5Tests {
     @Test(arguments: [
@@ -22,17 +21,14 @@ import Testing
     }
 
     @Test func piecesGiveTheDigestOfTheWhole() {
-        var random = SeededRandom(3)
-        let data = (0..<1000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+        let data = (0..<1000).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 7) }
         var whole = MD5()
         data.withUnsafeBytes { whole.update($0) }
-        for _ in 0..<50 {
+        // Every way of a piece to end before, at and behind a block's border.
+        for length in 1...130 {
             var pieces = MD5()
-            var start = 0
-            while start < data.count {
-                let end = min(data.count, start + Int.random(in: 0...130, using: &random))
-                Array(data[start..<end]).withUnsafeBytes { pieces.update($0) }
-                start = end
+            for start in stride(from: 0, to: data.count, by: length) {
+                data[start..<min(data.count, start + length)].withUnsafeBytes { pieces.update($0) }
             }
             #expect(pieces.hexDigest() == whole.hexDigest())
         }
